@@ -1,0 +1,420 @@
+"""The connection to AWS: the only place where the runbook makes clients.
+
+No client exists before the account guard has passed. Clients are read-only unless asked for with
+:meth:`Aws.writable`; a read-only client lets through the operations named in :data:`READS` and
+refuses every other before it is sent. A verb is not enough to tell a read: GetSecretValue reveals,
+GetCostAndUsage costs.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+from urllib.parse import urlsplit
+
+import tenacity
+from botocore import exceptions
+from botocore.config import Config
+from botocore.configprovider import ConfiguredEndpointProvider
+
+from ziggie_nb import __version__, credentials
+from ziggie_nb.errors import RefusedError, RunbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.credentials import Credentials
+    from botocore.model import OperationModel
+    from botocore.session import Session
+    from types_boto3_cloudfront import CloudFrontClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_lambda import LambdaClient
+    from types_boto3_s3 import S3Client
+    from types_boto3_sts import STSClient
+
+    from ziggie_nb.settings import Environment
+
+T = TypeVar("T")
+
+READS: dict[str, frozenset[str]] = {
+    "cloudfront": frozenset(
+        {
+            "GetDistribution",
+            "GetOriginAccessControl",
+            "GetResponseHeadersPolicy",
+            "ListDistributions",
+            "ListOriginAccessControls",
+            "ListResponseHeadersPolicies",
+            "ListTagsForResource",
+        }
+    ),
+    "iam": frozenset(
+        {
+            "GetInstanceProfile",
+            "GetPolicy",
+            "GetPolicyVersion",
+            "GetRole",
+            "GetRolePolicy",
+            "GetServiceLinkedRoleDeletionStatus",
+            "GetUser",
+            "GetUserPolicy",
+            "ListAccessKeys",
+            "ListAttachedRolePolicies",
+            "ListAttachedUserPolicies",
+            "ListPolicyVersions",
+            "ListRolePolicies",
+            "ListUserPolicies",
+            "SimulatePrincipalPolicy",
+        }
+    ),
+    "lambda": frozenset({"GetAccountSettings"}),
+    "s3": frozenset(
+        {
+            "GetBucketCors",
+            "GetBucketEncryption",
+            "GetBucketIntelligentTieringConfiguration",
+            "GetBucketLifecycleConfiguration",
+            "GetBucketLocation",
+            "GetBucketOwnershipControls",
+            "GetBucketPolicy",
+            "GetBucketPolicyStatus",
+            "GetBucketTagging",
+            "GetBucketVersioning",
+            "GetPublicAccessBlock",
+            "HeadBucket",
+            "ListBucketIntelligentTieringConfigurations",
+            "ListObjectVersions",
+            "ListObjectsV2",
+        }
+    ),
+    "sts": frozenset({"GetCallerIdentity"}),
+}
+
+# Global services whose only control plane is there, and billing services that answer nowhere else.
+# https://docs.aws.amazon.com/general/latest/gr/rande.html#global-endpoints
+AT_US_EAST_1 = frozenset({"budgets", "ce", "cloudfront", "iam", "pricing"})
+
+AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".aws.dev")
+
+ROOT_REFUSAL = """The caller is the account's root user, and the runbook does not work as root.
+1. In the AWS console, as root: IAM Identity Center (or IAM), make yourself a user.
+2. `ziggie permissions` prints the policy this runbook needs; give it to that user.
+3. Sign in as that user on this desk: `aws configure sso` (or `aws login`).
+4. Say which profile to use: AWS_PROFILE=NAME.
+5. Start this command again, and lock the root user away behind MFA."""
+
+
+def until_settled(call: Callable[[], T], *codes: str, seconds: float = 60.0, sleep: Callable[[float], None] = time.sleep) -> T:
+    """Repeat a call while AWS answers one of the named codes, because something just made has not settled.
+
+    Args:
+        call: the call; it must be safe to repeat.
+        codes: AWS error codes that pass by themselves; any other error is raised at once.
+        seconds: give up after this long and raise the last answer.
+        sleep: takes seconds; tests hand in their own.
+    """
+
+    def passes(error: BaseException) -> bool:
+        return isinstance(error, exceptions.ClientError) and error_code(error) in codes
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(passes),
+        wait=tenacity.wait_exponential_jitter(initial=0.5, max=8),
+        stop=tenacity.stop_after_delay(seconds),
+        sleep=sleep,
+        reraise=True,
+    )
+    return retrying(call)
+
+
+def error_code(error: exceptions.ClientError) -> str:
+    """Return AWS's code of an error answer, e.g. ``NoSuchBucket``."""
+    return str(error.response.get("Error", {}).get("Code", "Unknown"))
+
+
+class ReadOnlyError(RunbookError):
+    """A read-only connection was asked to send an operation that is not on the list of reads."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who the runbook acts as.
+
+    Attributes:
+        account_id: twelve digits.
+        arn: of the user or assumed role.
+        source: botocore's name for where the credentials came from ("sso", "env", …).
+        expires: when they end (UTC), or None when no end is known.
+    """
+
+    account_id: str
+    arn: str
+    source: str
+    expires: datetime | None
+
+
+@dataclass
+class Calls:
+    """Counts API operations sent, by kind; shared by all clients of one connection."""
+
+    read: int = 0
+    write: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(self, *, is_read: bool) -> None:
+        """Add one call."""
+        with self._lock:
+            if is_read:
+                self.read += 1
+            else:
+                self.write += 1
+
+    def as_dict(self) -> dict[str, int]:
+        """Return ``{"read": n, "write": n}`` as in run.json."""
+        return {"read": self.read, "write": self.write}
+
+
+class Connection:
+    """One environment's session, its caller and its counters; shared by read-only and writing clients."""
+
+    def __init__(self, environment: Environment, session: Session, endpoint_url: str | None) -> None:
+        """Hold the parts; :meth:`Aws.connect` resolves and guards them."""
+        self.environment = environment
+        self.session = session
+        self.endpoint_url = endpoint_url
+        self.calls = Calls()
+        self.lock = threading.Lock()
+
+    def configured_endpoint(self, service: str) -> str | None:
+        """Return the endpoint that is not AWS's for a service, from the parameters or the caller's set-up."""
+        if self.endpoint_url is not None:
+            return self.endpoint_url
+        try:
+            provider = ConfiguredEndpointProvider(
+                full_config=self.session.full_config,
+                scoped_config=self.session.get_scoped_config(),
+                client_name=service,
+                environ=os.environ,
+            )
+            found = provider.provide()
+        except exceptions.BotoCoreError:
+            return None
+        return found if found and not is_aws(found) else None
+
+
+class Aws:
+    """The runbook's way to AWS in one environment.
+
+    Attributes:
+        account_id: the expected account, which the guard has confirmed.
+        region: the parameters' region; clients outside it exist only for :data:`AT_US_EAST_1`.
+        calls: how many operations were sent so far.
+    """
+
+    def __init__(self, connection: Connection, caller: Caller, *, read_only: bool = True) -> None:
+        """Use :meth:`connect`; this only puts the parts together."""
+        self._connection = connection
+        self._clients: dict[str, Any] = {}
+        self._seen: dict[str, Future[Any]] = {}
+        self.caller = caller
+        self.read_only = read_only
+        self.account_id = connection.environment.account_id
+        self.region = connection.environment.region
+        self.calls = connection.calls
+
+    @classmethod
+    def connect(cls, environment: Environment, endpoint_url: str | None = None) -> Aws:
+        """Resolve credentials, ask who we are, and refuse the wrong account and the root user.
+
+        Args:
+            environment: the parameters; names the expected account and region.
+            endpoint_url: overrides ``environment.endpoint_url``; the sandbox's address.
+
+        Raises:
+            CredentialsEndedError: no usable credentials.
+            RefusedError: wrong account or root caller. Nothing but GetCallerIdentity was sent.
+            RunbookError: the endpoint cannot be reached.
+        """
+        sandboxed = environment.is_sandbox
+        session = credentials.sandbox_session() if sandboxed else credentials.caller_session()
+        connection = Connection(environment, session, endpoint_url or environment.endpoint_url)
+        resolved = credentials.resolve(session)
+        caller = _identify(connection, resolved)
+        _guard(environment, caller)
+        return cls(connection, caller)
+
+    def writable(self) -> Aws:
+        """Return a connection whose clients may write; it shares session, caller and counters."""
+        return Aws(self._connection, self.caller, read_only=False)
+
+    def view(self) -> Aws:
+        """Return a connection that has seen nothing yet; make one for each pass over the resources."""
+        view = Aws(self._connection, self.caller, read_only=self.read_only)
+        view._clients = self._clients  # noqa: SLF001 - our own; clients are dear to make and safe to share
+        return view
+
+    def look(self, key: str, read: Callable[[], T]) -> T:
+        """Read once per view, whoever asks and from whichever thread; errors are remembered too.
+
+        Args:
+            key: names what is read, e.g. ``"s3:policy:my-bucket"``.
+            read: does the reading; called by the first that asks.
+        """
+        with self._connection.lock:
+            mine = key not in self._seen
+            future = self._seen.setdefault(key, Future())
+        if mine:
+            try:
+                future.set_result(read())
+            except BaseException as error:  # noqa: BLE001 - handed to everybody who asked, us included
+                future.set_exception(error)
+        return cast("T", future.result())
+
+    @property
+    def session(self) -> Session:
+        """The botocore session, for handing credentials on to notebooks."""
+        return self._connection.session
+
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint when it is not AWS's, else None; several are joined by commas."""
+        found = {self._connection.configured_endpoint(service) for service in READS}
+        return ", ".join(sorted(url for url in found if url)) or None
+
+    def ensure_credentials(self) -> None:
+        """Renew the credentials where they can be renewed; called between two resources.
+
+        Raises:
+            CredentialsEndedError: they have run out; the text names the sign-in command.
+        """
+        current = credentials.resolve(self.session)
+        expiry = credentials.expires_at(current)
+        if expiry and expiry <= datetime.now(UTC):
+            raise credentials.ended(self.session, f"The credentials ended at {expiry:%H:%M} UTC")
+
+    @overload
+    def client(self, service: Literal["cloudfront"]) -> CloudFrontClient: ...
+    @overload
+    def client(self, service: Literal["iam"]) -> IAMClient: ...
+    @overload
+    def client(self, service: Literal["lambda"]) -> LambdaClient: ...
+    @overload
+    def client(self, service: Literal["s3"]) -> S3Client: ...
+    @overload
+    def client(self, service: Literal["sts"]) -> STSClient: ...
+    def client(self, service: str) -> Any:
+        """Return the service's client, made on first use and kept."""
+        with self._connection.lock:  # making clients is not thread-safe in botocore, using them is
+            if service not in self._clients:
+                self._clients[service] = make_client(self._connection, service, read_only=self.read_only)
+            return self._clients[service]
+
+
+def is_aws(url: str) -> bool:
+    """Tell whether an endpoint is AWS's own."""
+    return (urlsplit(url).hostname or "").endswith(AWS_DOMAINS)
+
+
+def make_client(connection: Connection, service: str, *, read_only: bool) -> Any:
+    """Make one client with every rule of the runbook hung on its events."""
+    environment = connection.environment
+    client = connection.session.create_client(
+        service,
+        region_name="us-east-1" if service in AT_US_EAST_1 else environment.region,
+        endpoint_url=connection.endpoint_url,
+        config=_config(sandboxed=environment.is_sandbox),
+    )
+    events = client.meta.events
+    event = client.meta.service_model.service_id.hyphenize()
+    gatekeeper = _gatekeeper(connection.calls, service, read_only=read_only)
+    events.register_first(f"before-call.{event}", gatekeeper)
+    events.register(f"after-call.{event}", _ended_by_answer(connection.session))
+    events.register(f"after-call-error.{event}", _ended_by_exception(connection.session))
+    if service == "s3":
+        events.register("provide-client-params.s3", _expected_owner(environment.account_id))
+    return client
+
+
+def _config(*, sandboxed: bool) -> Config:
+    """Adaptive retries, bounded: six attempts with a minute each at most, then the error is shown."""
+    return Config(
+        retries={"mode": "adaptive", "total_max_attempts": 6},
+        connect_timeout=5,
+        read_timeout=60,
+        max_pool_connections=16,
+        user_agent_extra=f"ziggie-runbook/{__version__}",
+        proxies={} if sandboxed else None,  # a company's proxy must not get between us and loopback
+    )
+
+
+def _gatekeeper(calls: Calls, service: str, *, read_only: bool) -> Any:
+    def gatekeeper(model: OperationModel, **_event: object) -> None:
+        is_read = model.name in READS.get(service, frozenset())
+        if read_only and not is_read:
+            raise ReadOnlyError(
+                f"{service}:{model.name} was not sent: plan, verify, gate and drift only read. "
+                "This is a defect of the runbook; please report it."
+            )
+        calls.count(is_read=is_read)
+
+    return gatekeeper
+
+
+def _ended_by_answer(session: Session) -> Any:
+    def check(parsed: dict[str, Any], **_event: object) -> None:
+        error = parsed.get("Error", {}) if isinstance(parsed, dict) else {}
+        if error.get("Code") in credentials.ENDED_CODES:
+            raise credentials.ended(session, f"AWS answered {error['Code']}: {error.get('Message', '')}")
+
+    return check
+
+
+def _ended_by_exception(session: Session) -> Any:
+    def check(exception: BaseException, **_event: object) -> None:
+        if credentials.has_ended(exception):
+            raise credentials.ended(session, str(exception)) from exception
+
+    return check
+
+
+def _expected_owner(account_id: str) -> Any:
+    """Add ExpectedBucketOwner wherever S3 takes it, so that a stranger's bucket is never touched."""
+
+    def add_owner(params: dict[str, Any], model: OperationModel, **_event: object) -> None:
+        if "ExpectedBucketOwner" in model.input_shape.members:
+            params.setdefault("ExpectedBucketOwner", account_id)
+
+    return add_owner
+
+
+def _identify(connection: Connection, resolved: Credentials) -> Caller:
+    sts = make_client(connection, "sts", read_only=True)
+    try:
+        answer = sts.get_caller_identity()
+    except exceptions.EndpointConnectionError as error:
+        raise RunbookError(
+            f"AWS could not be reached at {sts.meta.endpoint_url}. Check the network (and AWS_ENDPOINT_URL, "
+            "when it is set), then start this command again."
+        ) from error
+    return Caller(
+        account_id=answer["Account"],
+        arn=answer["Arn"],
+        source=resolved.method or "unknown",
+        expires=credentials.expires_at(resolved),
+    )
+
+
+def _guard(environment: Environment, caller: Caller) -> None:
+    if caller.account_id != environment.account_id:
+        raise RefusedError(
+            f"Wrong account: environment {environment.name} is account {environment.account_id}, but the "
+            f"credentials ({caller.source}) belong to {caller.account_id}. Nothing was read or changed. Choose "
+            f"another profile (AWS_PROFILE=NAME), or correct account_id in the parameters."
+        )
+    if caller.arn.endswith(":root"):
+        raise RefusedError(ROOT_REFUSAL)

@@ -1,0 +1,262 @@
+"""The command line. Only names, options and help stand here, so that ``ziggie --help`` is instant.
+
+What the commands do is in ``commands.py``, which is imported when one of them is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ziggie_nb import __version__
+from ziggie_nb.errors import RunbookError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+INTERRUPTED = 130
+
+
+def _commands() -> ModuleType:
+    from ziggie_nb import commands  # noqa: PLC0415 - boto3 and rich are needed by commands, not by --help
+
+    return commands
+
+
+class NearestGroup(click.Group):
+    """A group that names the nearest command when one is unknown."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which was probably meant."""
+        if args and self.get_command(ctx, args[0]) is None:
+            ctx.fail(f'There is no command "{args[0]}".{nearest(args[0], self.list_commands(ctx))}')
+        return super().resolve_command(ctx, args)
+
+
+def _environment(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--env", "environment", default="sandbox", show_default=True, metavar="E",
+        help="A file in parameters/ by its name, or the path of a YAML file.",
+    )(command)  # fmt: skip
+
+
+def _as_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")(command)
+
+
+def _only(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--only", multiple=True, metavar="P",
+        help="A phase: 03, 3, 7.5.3 or its notebook's name. May be given more than once.",
+    )(command)  # fmt: skip
+
+
+def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--until", "last", metavar="P", help="The last phase.")(command)
+    command = click.option("--from", "first", metavar="P", help="The first phase.")(command)
+    return _only(command)
+
+
+def _consent(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option(
+        "--adopt", multiple=True, metavar="NAME",
+        help="Take over a resource of this name that somebody else made. May be given more than once.",
+    )(command)  # fmt: skip
+    return click.option(
+        "--plan", "plan_id", metavar="ID", help="The plan to apply; needed outside the sandbox."
+    )(command)
+
+
+@click.group(cls=NearestGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ziggie")
+def ziggie() -> None:
+    """Build, check and watch the Ziggie studio's AWS foundation.
+
+    Everything works on the embedded sandbox unless --env names another environment.
+
+    Exit codes: 0 done · 1 something failed · 2 wrong usage or parameters · 3 a gate failed · 4 a gate
+    could not be evaluated, or the credentials ended · 5 drift · 6 refused, nothing touched · 7 waiting
+    for AWS or a person · 130 interrupted
+    """
+
+
+@ziggie.command()
+@_environment
+@click.option(
+    "--mode", type=click.Choice(["plan", "apply", "verify"]), help="Default: apply on the sandbox, else plan."
+)
+@_consent
+@_selection
+@click.option(
+    "--out", "folder", type=click.Path(path_type=Path), help="The run's folder (default: one under runs/)."
+)
+@_as_json
+def run(**options: Any) -> int:
+    """Run the notebooks of all phases, a gate after each, and write the run's report."""
+    return int(_commands().run(**options))
+
+
+@ziggie.command()
+@_environment
+@_selection
+@_as_json
+def plan(**options: Any) -> int:
+    """Show what would change; reads only."""
+    return int(_commands().plan(**options))
+
+
+@ziggie.command()
+@_environment
+@_consent
+@_selection
+@_as_json
+def apply(**options: Any) -> int:
+    """Carry out a plan, without notebooks."""
+    return int(_commands().apply(**options))
+
+
+@ziggie.command()
+@_environment
+@_selection
+@_as_json
+def verify(**options: Any) -> int:
+    """See that everything is as the parameters ask; reads only."""
+    return int(_commands().verify(**options))
+
+
+@ziggie.command()
+@_environment
+@_selection
+@_as_json
+def drift(**options: Any) -> int:
+    """Show what differs from the parameters: task, field, wanted and found; reads only."""
+    return int(_commands().drift(**options))
+
+
+@ziggie.command()
+@click.argument("phase", required=False)
+@_environment
+@click.option("--junit", type=click.Path(path_type=Path), help="Also write the criteria as JUnit XML.")
+@_as_json
+def gate(**options: Any) -> int:
+    """Evaluate exit criteria afresh: of one PHASE, or of all; reads only."""
+    return int(_commands().gate(**options))
+
+
+@ziggie.command()
+@_environment
+@_as_json
+def waiting(**options: Any) -> int:
+    """List what AWS or a person still has to do: who, where, since when, how long it usually takes."""
+    return int(_commands().waiting(**options))
+
+
+@ziggie.command()
+@_environment
+@_only
+def permissions(**options: Any) -> int:
+    """Print the IAM policy that whoever runs these phases needs; needs no AWS account."""
+    return int(_commands().permissions(**options))
+
+
+@ziggie.command()
+@_environment
+@_only
+@click.option("--confirm", metavar="ACCOUNT_ID", help="The account's id, to say that this is meant.")
+@click.option("--delete-objects", is_flag=True, help="Also lose every object in the bucket.")
+@click.option("--delete-adopted", is_flag=True, help="Also remove what was adopted.")
+def destroy(**options: Any) -> int:
+    """Remove what the runbook has built, backwards; shows first what will go and what will stay."""
+    return int(_commands().destroy(**options))
+
+
+@ziggie.group(cls=NearestGroup)
+def params() -> None:
+    """Look at the parameters."""
+
+
+@params.command("check")
+@_environment
+def params_check(**options: Any) -> int:
+    """Validate an environment's parameters; no call to AWS is made."""
+    return int(_commands().params_check(**options))
+
+
+@params.command("show")
+@click.argument("phase")
+@_environment
+def params_show(**options: Any) -> int:
+    """Print a PHASE's parameters as papermill takes them (papermill -f FILE)."""
+    return int(_commands().params_show(**options))
+
+
+@ziggie.group(cls=NearestGroup)
+def sandbox() -> None:
+    """Manage the embedded AWS."""
+
+
+@sandbox.command("start")
+def sandbox_start() -> int:
+    """Start it, if it does not run already, and print its address."""
+    return int(_commands().sandbox_start())
+
+
+@sandbox.command("stop")
+def sandbox_stop() -> int:
+    """Stop it; its state goes with it."""
+    return int(_commands().sandbox_stop())
+
+
+@sandbox.command("status")
+def sandbox_status() -> int:
+    """Print its address, or say that it is not running."""
+    return int(_commands().sandbox_status())
+
+
+@sandbox.command("reset")
+def sandbox_reset() -> int:
+    """Empty it; it goes on running."""
+    return int(_commands().sandbox_reset())
+
+
+@ziggie.command()
+def lab() -> int:
+    """Open JupyterLab on the notebooks, with the sandbox running."""
+    return int(_commands().lab())
+
+
+@ziggie.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(arguments: tuple[str, ...]) -> int:
+    """Run the tests; ARGUMENTS go to pytest."""
+    return int(_commands().test(arguments))
+
+
+def main() -> None:
+    """Run a command and end with its exit code; errors are sentences on stderr, never stack traces."""
+    for stream in (sys.stdout, sys.stderr):  # a Windows console or a pipe may not be UTF-8
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        code = ziggie.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except RunbookError as error:
+        click.echo(str(error), err=True)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        code = INTERRUPTED
+    except Exception as error:
+        sentence = _commands().aws_error(error)
+        if sentence is None:
+            raise
+        click.echo(sentence, err=True)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,256 @@
+"""The record of a run: its folder, its rows, its status and exit code, and ``run.json``.
+
+Others read these files (the contract names every field), so they are made here only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ziggie_nb import __version__
+from ziggie_nb.checks import Verdict
+from ziggie_nb.core import Action, Status
+from ziggie_nb.project import RUNS
+
+if TYPE_CHECKING:
+    from ziggie_nb.checks import Check, Finding
+    from ziggie_nb.core import Change, Outcome
+
+SCHEMA = 1
+PLAN_DOCUMENT = "ZIGGIE-AWS-INTEGRATION-V1.0"
+EXIT_CODES = {
+    "ok": 0,
+    "skipped": 0,
+    "failed": 1,
+    "not_tried": 1,
+    "gate_failed": 3,
+    "gate_error": 4,
+    "waiting": 7,
+    "interrupted": 130,
+}
+# When several apply: 1, 4, 3, 7 (the contract's order; drift, 5, is a command's own answer).
+SEVERITY = ("interrupted", "failed", "gate_error", "gate_failed", "not_tried", "waiting", "ok", "skipped")
+
+
+@dataclass
+class TaskRow:
+    """One resource, check or proof of a run, with what a plan's reader wants to know of it."""
+
+    task: str
+    resource: str
+    name: str
+    action: str
+    status: str
+    diff: list[dict[str, Any]] = field(default_factory=list)
+    error: dict[str, Any] | None = None
+    observed: str | None = None
+    others: list[str] = field(default_factory=list)
+    monthly_usd: float | None = None
+    reversible: str | None = None
+    minutes: float | None = None
+    permissions: list[str] = field(default_factory=list)
+    wait: dict[str, Any] | None = None
+
+
+@dataclass
+class PhaseRecord:
+    """One phase of a run. Times are UTC ISO 8601, durations seconds."""
+
+    id: str
+    task: str
+    title: str
+    status: str = "not_tried"
+    seconds: float = 0.0
+    notebook: str | None = None
+    api_calls: dict[str, int] = field(default_factory=lambda: {"read": 0, "write": 0})
+    tasks: list[TaskRow] = field(default_factory=list)
+    criteria: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class RunRecord:
+    """One run, as it stands in ``run.json``."""
+
+    environment: str
+    endpoint: str | None
+    account_id: str
+    region: str
+    mode: str
+    plan_id: str | None = None
+    schema: int = SCHEMA
+    runbook_version: str = __version__
+    plan_document: str = PLAN_DOCUMENT
+    started_at: str = field(default_factory=lambda: utc_now().isoformat())
+    seconds: float = 0.0
+    status: str = "ok"
+    exit_code: int = 0
+    api_calls: dict[str, int] = field(default_factory=lambda: {"read": 0, "write": 0})
+    prerequisites: dict[str, Any] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    phases: list[PhaseRecord] = field(default_factory=list)
+    gate: dict[str, Any] = field(default_factory=lambda: {"criteria": []})
+
+    def conclude(self) -> None:
+        """Set status and exit code from the phases."""
+        self.status = overall(phase.status for phase in self.phases)
+        self.exit_code = EXIT_CODES[self.status]
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware, to the second."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def overall(statuses: Iterable[str]) -> str:
+    """Return the status that decides among several."""
+    found = set(statuses)
+    return next((status for status in SEVERITY if status in found), "ok")
+
+
+def change_row(change: Change, status: Status = Status.PLANNED) -> TaskRow:
+    """Make a row of a planned change."""
+    resource = change.resource
+    if change.error is not None:
+        status = Status.FAILED
+    return TaskRow(
+        task=resource.task,
+        resource=resource.kind,
+        name=resource.name,
+        action=change.action.value,
+        status=status.value,
+        diff=[each.as_dict() for each in change.differences],
+        error=change.error.as_dict() if change.error else None,
+        others=list(change.others),
+        monthly_usd=resource.monthly_usd,
+        reversible=resource.reversible,
+        minutes=resource.minutes,
+        permissions=list(resource.permissions),
+    )
+
+
+def outcome_row(outcome: Outcome) -> TaskRow:
+    """Make a row of a change that was carried out, or was not."""
+    row = change_row(outcome.change, outcome.status)
+    row.status = outcome.status.value
+    row.error = outcome.error.as_dict() if outcome.error else None
+    if outcome.waiting is not None:
+        wait = outcome.waiting
+        row.wait = {"who": wait.who, "where": wait.where, "usually": wait.usually, "since": None}
+    return row
+
+
+CHECK_STATUS = {
+    Verdict.PASS: Status.DONE,
+    Verdict.FAIL: Status.FAILED,
+    Verdict.ERROR: Status.FAILED,
+    Verdict.WAIT: Status.WAITING,
+    Verdict.SKIP: Status.SKIPPED,
+}
+
+
+def check_row(check: Check, finding: Finding) -> TaskRow:
+    """Make a row of a check."""
+    skipped = finding.verdict is Verdict.SKIP
+    bad = finding.verdict in {Verdict.FAIL, Verdict.ERROR}
+    error = {
+        "code": finding.verdict.value,
+        "operation": None,
+        "request_id": None,
+        "message": finding.observed,
+        "next": f"Expected: {check.expected}.",
+    }
+    return TaskRow(
+        task=check.task,
+        resource="Check",
+        name=check.title,
+        action=(Action.SKIP if skipped else Action.CHECK).value,
+        status=CHECK_STATUS[finding.verdict].value,
+        error=error if bad else None,
+        observed=finding.observed,
+        permissions=list(check.permissions),
+        wait=asdict(finding.wait) if finding.wait else None,
+    )
+
+
+def tasks_status(rows: Iterable[TaskRow]) -> str:
+    """Return a phase's status from its rows."""
+    found = {row.status for row in rows}
+    if Status.FAILED in found or Status.NOT_TRIED in found:
+        return "failed"
+    return "waiting" if Status.WAITING in found else "ok"
+
+
+def criteria_status(criteria: Iterable[dict[str, Any]]) -> str:
+    """Return a gate's status from its criteria: ERROR decides before FAIL, FAIL before WAIT."""
+    found = {criterion["verdict"] for criterion in criteria}
+    for verdict, status in (("ERROR", "gate_error"), ("FAIL", "gate_failed"), ("WAIT", "waiting")):
+        if verdict in found:
+            return status
+    return "ok"
+
+
+class RunFolder:
+    """``runs/<environment>/<UTC time without colons>/``, and what leads to the latest one."""
+
+    def __init__(self, environment: str, parent: Path = RUNS) -> None:
+        """Make a new folder; two runs in one second get two folders."""
+        stamp = utc_now().strftime("%Y-%m-%dT%H%M%SZ")
+        self.path = _new_folder(parent / environment, stamp)
+        _lead_to(self.path)
+
+    @classmethod
+    def at(cls, path: Path) -> RunFolder:
+        """Use exactly this folder, which a caller has named."""
+        path.mkdir(parents=True, exist_ok=True)
+        folder = cls.__new__(cls)
+        folder.path = path.resolve()
+        return folder
+
+    def write(self, record: RunRecord) -> None:
+        """Write ``run.json`` whole or not at all."""
+        write_atomically(self.path / "run.json", json.dumps(asdict(record), indent=2) + "\n")
+
+
+def keep_former(folder: Path, change: Change) -> None:
+    """Save what a resource was like into ``adopted/`` of a run's folder."""
+    resource = change.resource
+    kept = folder / "adopted"
+    kept.mkdir(parents=True, exist_ok=True)
+    document = {"task": resource.task, "resource": resource.kind, "name": resource.name, "former": change.live}
+    name = f"{resource.task} {resource.kind} {resource.name}".replace("/", "-").replace(" ", "_")
+    write_atomically(kept / f"{name}.json", json.dumps(document, indent=2, default=str) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
+
+
+def _new_folder(parent: Path, stamp: str) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in range(1000):
+        path = parent / (stamp if number == 0 else f"{stamp}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise FileExistsError(parent / stamp)
+
+
+def _lead_to(path: Path) -> None:
+    """Let ``latest`` (where links can be made) and ``latest.txt`` (always) lead to a folder."""
+    write_atomically(path.parent / "latest.txt", f"{path.name}\n")
+    link = path.parent / "latest"
+    with contextlib.suppress(OSError):  # Windows makes links for administrators only; latest.txt is enough
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.name, target_is_directory=True)

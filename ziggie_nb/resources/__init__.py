@@ -1,0 +1,1 @@
+"""What the runbook can build, one module per AWS service, one class per resource."""

@@ -1,0 +1,423 @@
+"""The CDN in front of the assets bucket (task 7.5.3.5).
+
+CloudFront numbers its things itself, so each is found by what we named it: an access control and a
+headers policy by name, a distribution by its comment. The first two carry no tags; whose they are
+stands in their description, as the same words that tags would hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from botocore.exceptions import ClientError
+
+from ziggie_nb import prices
+from ziggie_nb.aws import error_code
+from ziggie_nb.core import KNOWN_AFTER_APPLY, Resource, State
+from ziggie_nb.errors import RunbookError, WaitingError
+from ziggie_nb.resources.answers import tags_as_dict, tags_as_pairs, unless
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ziggie_nb.aws import Aws
+    from ziggie_nb.resources.s3 import Bucket
+
+# AWS's managed policy "CachingOptimized":
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
+CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+ORIGIN_ID = "assets"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OriginAccessControl(Resource):
+    """Signs CloudFront's requests to the bucket, so that the bucket can stay private."""
+
+    kind: ClassVar[str] = "CDN origin access control"
+    tagged: ClassVar[bool] = True
+    permissions: ClassVar[tuple[str, ...]] = (
+        "cloudfront:CreateOriginAccessControl",
+        "cloudfront:DeleteOriginAccessControl",
+        "cloudfront:GetOriginAccessControl",
+        "cloudfront:ListOriginAccessControls",
+        "cloudfront:UpdateOriginAccessControl",
+    )
+
+    def desired(self, aws: Aws) -> State:
+        """Return: sign every request, with signature version 4, for S3."""
+        del aws
+        return {"protocol": "sigv4", "behavior": "always", "origin_type": "s3"}
+
+    def read(self, aws: Aws) -> State | None:
+        """Return its settings, and the id that AWS gave it."""
+        return aws.look(f"live:{self.key}", lambda: self._read(aws))
+
+    def _read(self, aws: Aws) -> State | None:
+        pages = aws.client("cloudfront").get_paginator("list_origin_access_controls").paginate()
+        every = (item for page in pages for item in page["OriginAccessControlList"].get("Items", []))
+        found: Any = next((item for item in every if item["Name"] == self.name), None)
+        if found is None:
+            return None
+        return {
+            "id": found["Id"],
+            "protocol": found["SigningProtocol"],
+            "behavior": found["SigningBehavior"],
+            "origin_type": found["OriginAccessControlOriginType"],
+            "tags": tags_from_text(found.get("Description", "")),
+        }
+
+    def put(self, aws: Aws, want: State, live: State | None) -> None:
+        """Create it, or update it against its present version."""
+        cloudfront = aws.client("cloudfront")
+        config: Any = {
+            "Name": self.name,
+            "Description": tags_to_text(want["tags"]),
+            "SigningProtocol": want["protocol"],
+            "SigningBehavior": want["behavior"],
+            "OriginAccessControlOriginType": want["origin_type"],
+        }
+        if live is None:
+            cloudfront.create_origin_access_control(OriginAccessControlConfig=config)
+            return
+        version = cloudfront.get_origin_access_control(Id=live["id"])["ETag"]
+        cloudfront.update_origin_access_control(
+            Id=live["id"], IfMatch=version, OriginAccessControlConfig=config
+        )
+
+    def delete(self, aws: Aws, live: State) -> None:
+        """Delete its present version."""
+        cloudfront, gone = aws.client("cloudfront"), "NoSuchOriginAccessControl"
+        found = unless(lambda: cloudfront.get_origin_access_control(Id=live["id"]), gone)
+        if found:
+            version = found["ETag"]
+            unless(lambda: cloudfront.delete_origin_access_control(Id=live["id"], IfMatch=version), gone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseHeadersPolicy(Resource):
+    """The CORS headers that the CDN adds, whatever the bucket answered.
+
+    Attributes:
+        origins: who may read from a browser.
+        max_age_seconds: how long a browser may remember the answer.
+    """
+
+    origins: tuple[str, ...]
+    max_age_seconds: int
+
+    kind: ClassVar[str] = "CDN CORS headers policy"
+    tagged: ClassVar[bool] = True
+    permissions: ClassVar[tuple[str, ...]] = (
+        "cloudfront:CreateResponseHeadersPolicy",
+        "cloudfront:DeleteResponseHeadersPolicy",
+        "cloudfront:GetResponseHeadersPolicy",
+        "cloudfront:ListResponseHeadersPolicies",
+        "cloudfront:UpdateResponseHeadersPolicy",
+    )
+
+    def desired(self, aws: Aws) -> State:
+        """Return the same rule as the bucket's own CORS."""
+        del aws
+        return {
+            "origins": sorted(self.origins),
+            "headers": ["*"],
+            "methods": ["GET", "HEAD"],
+            "expose": ["ETag"],
+            "max_age_seconds": self.max_age_seconds,
+            "credentials": False,
+            "override": True,
+        }
+
+    def read(self, aws: Aws) -> State | None:
+        """Return its settings, and the id that AWS gave it."""
+        return aws.look(f"live:{self.key}", lambda: self._read(aws))
+
+    def _read(self, aws: Aws) -> State | None:
+        found = next((p for p in self._policies(aws) if p["ResponseHeadersPolicyConfig"]["Name"] == self.name), None)
+        if found is None:
+            return None
+        config = found["ResponseHeadersPolicyConfig"]
+        return {
+            "id": found["Id"],
+            **_cors_state(config.get("CorsConfig", {})),
+            "tags": tags_from_text(config.get("Comment", "")),
+        }
+
+    def _policies(self, aws: Aws) -> Iterator[Any]:
+        """Walk the custom policies; botocore has no paginator for them."""
+        marker: Any = {}
+        while True:
+            answer = aws.client("cloudfront").list_response_headers_policies(Type="custom", **marker)
+            listing = answer["ResponseHeadersPolicyList"]
+            yield from (item["ResponseHeadersPolicy"] for item in listing.get("Items", []))
+            if not listing.get("NextMarker"):
+                return
+            marker = {"Marker": listing["NextMarker"]}
+
+    def put(self, aws: Aws, want: State, live: State | None) -> None:
+        """Create it, or update its CORS part against its present version; its other parts stay."""
+        cloudfront = aws.client("cloudfront")
+        ours: Any = {"Name": self.name, "Comment": tags_to_text(want["tags"]), "CorsConfig": _cors_config(want)}
+        if live is None:
+            cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=ours)
+            return
+        found = cloudfront.get_response_headers_policy(Id=live["id"])
+        config: Any = {**found["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"], **ours}
+        cloudfront.update_response_headers_policy(
+            Id=live["id"], IfMatch=found["ETag"], ResponseHeadersPolicyConfig=config
+        )
+
+    def delete(self, aws: Aws, live: State) -> None:
+        """Delete its present version."""
+        cloudfront, gone = aws.client("cloudfront"), "NoSuchResponseHeadersPolicy"
+        found = unless(lambda: cloudfront.get_response_headers_policy(Id=live["id"]), gone)
+        if found:
+            version = found["ETag"]
+            unless(lambda: cloudfront.delete_response_headers_policy(Id=live["id"], IfMatch=version), gone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distribution(Resource):
+    """The CDN itself. What a person adds to it (aliases, certificate, logging) is kept.
+
+    Attributes:
+        bucket: where the assets come from.
+        access_control: signs the requests to the bucket.
+        headers_policy: adds the CORS headers.
+        price_class: which edge locations serve it.
+        expected_gb: delivered a month, for the estimate.
+    """
+
+    bucket: Bucket
+    access_control: OriginAccessControl
+    headers_policy: ResponseHeadersPolicy
+    price_class: str
+    expected_gb: float
+
+    kind: ClassVar[str] = "CDN distribution"
+    tagged: ClassVar[bool] = True
+    permissions: ClassVar[tuple[str, ...]] = (
+        "cloudfront:CreateDistribution",
+        "cloudfront:DeleteDistribution",
+        "cloudfront:GetDistribution",
+        "cloudfront:ListDistributions",
+        "cloudfront:ListTagsForResource",
+        "cloudfront:TagResource",
+        "cloudfront:UntagResource",
+        "cloudfront:UpdateDistribution",
+    )
+    minutes: ClassVar[float] = 5.0
+    reversible: ClassVar[str] = "yes; taking it down takes about ten minutes"
+
+    @property
+    def monthly_usd(self) -> float:
+        """Delivery beyond the free terabyte a month."""
+        return max(0.0, self.expected_gb - prices.CLOUDFRONT_FREE_GB_MONTH) * prices.CLOUDFRONT_GB
+
+    def desired(self, aws: Aws) -> State:
+        """Return what we ask of it; ids of the access control and headers policy may not exist yet."""
+        return {
+            "enabled": True,
+            "price_class": self.price_class,
+            "http_version": "http2and3",
+            "ipv6": True,
+            "origin": {
+                "domain": f"{self.bucket.name}.s3.{aws.region}.amazonaws.com",
+                "access_control": _id_of(self.access_control, aws),
+                "s3_origin": True,
+            },
+            "viewers": "redirect-to-https",
+            "compress": True,
+            "methods": ["GET", "HEAD", "OPTIONS"],
+            "cache_policy": CACHING_OPTIMIZED,
+            "headers_policy": _id_of(self.headers_policy, aws),
+        }
+
+    def read(self, aws: Aws) -> State | None:
+        """Return its settings, the id, ARN and domain that AWS gave it, and its tags."""
+        return aws.look(f"live:{self.key}", lambda: self._read(aws))
+
+    def _read(self, aws: Aws) -> State | None:
+        cloudfront = aws.client("cloudfront")
+        pages = cloudfront.get_paginator("list_distributions").paginate()
+        every = (item for page in pages for item in page["DistributionList"].get("Items", []))
+        summary = next((item for item in every if item["Comment"] == self.name), None)
+        if summary is None:
+            return None
+        found = cloudfront.get_distribution(Id=summary["Id"])["Distribution"]
+        tags = cloudfront.list_tags_for_resource(Resource=found["ARN"])
+        return {
+            "id": found["Id"],
+            "arn": found["ARN"],
+            "domain": found["DomainName"],
+            **_distribution_state(found["DistributionConfig"]),
+            "tags": tags_as_dict(tags["Tags"].get("Items", [])),
+        }
+
+    def put(self, aws: Aws, want: State, live: State | None) -> None:
+        """Create it with its tags, or lay our settings over its present version."""
+        cloudfront = aws.client("cloudfront")
+        tags: Any = {"Items": tags_as_pairs(want["tags"])}
+        if live is None:
+            config = _overlaid({"CallerReference": self.name, "Comment": self.name}, want)
+            self._create(aws, {"DistributionConfig": config, "Tags": tags})
+            return
+        if live["tags"] != want["tags"]:
+            cloudfront.tag_resource(Resource=live["arn"], Tags=tags)
+        if any(live[name] != want[name] for name in want if name != "tags"):
+            found = cloudfront.get_distribution(Id=live["id"])
+            changed: Any = _overlaid(found["Distribution"]["DistributionConfig"], want)
+            cloudfront.update_distribution(Id=live["id"], IfMatch=found["ETag"], DistributionConfig=changed)
+
+    def _create(self, aws: Aws, document: Any) -> None:
+        try:
+            aws.client("cloudfront").create_distribution_with_tags(DistributionConfigWithTags=document)
+        except ClientError as error:
+            message = str(error.response.get("Error", {}).get("Message", ""))
+            if error_code(error) == "AccessDenied" and "must be verified" in message:
+                raise WaitingError(
+                    "AWS must verify this account before it may have a CloudFront distribution.",
+                    who="the account's owner, by a request to AWS Support (free of charge)",
+                    where="https://console.aws.amazon.com/support/home#/case/create",
+                    usually="one or two working days",
+                ) from error
+            raise
+
+    def delete(self, aws: Aws, live: State) -> None:
+        """Disable it, wait until that has reached every edge location, then delete it.
+
+        Broken off while waiting, the next destroy goes on: what is disabled is not disabled again.
+        """
+        cloudfront, gone = aws.client("cloudfront"), "NoSuchDistribution"
+        found = unless(lambda: cloudfront.get_distribution(Id=live["id"]), gone)
+        if found is None:
+            return
+        version = found["ETag"]
+        config: Any = found["Distribution"]["DistributionConfig"]
+        if config["Enabled"]:
+            answer = cloudfront.update_distribution(
+                Id=live["id"], IfMatch=version, DistributionConfig={**config, "Enabled": False}
+            )
+            version = answer["ETag"]
+        cloudfront.get_waiter("distribution_deployed").wait(
+            Id=live["id"], WaiterConfig={"Delay": 20, "MaxAttempts": 90}
+        )
+        unless(lambda: cloudfront.delete_distribution(Id=live["id"], IfMatch=version), gone)
+
+
+def tags_to_text(tags: dict[str, str]) -> str:
+    """Write tags as words, for what cannot carry tags."""
+    return " ".join(f"{key}={value}" for key, value in tags.items())
+
+
+def tags_from_text(text: str) -> dict[str, str]:
+    """Read tags from words; other words are nobody's tags."""
+    pairs = (word.partition("=") for word in text.split())
+    return {key: value for key, equals, value in pairs if equals}
+
+
+def _id_of(resource: OriginAccessControl | ResponseHeadersPolicy, aws: Aws) -> str:
+    live = resource.read(aws)
+    return live["id"] if live else KNOWN_AFTER_APPLY
+
+
+def _items(values: Sequence[str]) -> dict[str, Any]:
+    return {"Quantity": len(values), "Items": list(values)}
+
+
+def _cors_state(cors: Any) -> State:
+    return {
+        "origins": sorted(cors.get("AccessControlAllowOrigins", {}).get("Items", [])),
+        "headers": cors.get("AccessControlAllowHeaders", {}).get("Items", []),
+        "methods": sorted(cors.get("AccessControlAllowMethods", {}).get("Items", [])),
+        "expose": cors.get("AccessControlExposeHeaders", {}).get("Items", []),
+        "max_age_seconds": cors.get("AccessControlMaxAgeSec"),
+        "credentials": cors.get("AccessControlAllowCredentials"),
+        "override": cors.get("OriginOverride"),
+    }
+
+
+def _cors_config(want: State) -> dict[str, Any]:
+    return {
+        "AccessControlAllowOrigins": _items(want["origins"]),
+        "AccessControlAllowHeaders": _items(want["headers"]),
+        "AccessControlAllowMethods": _items(want["methods"]),
+        "AccessControlExposeHeaders": _items(want["expose"]),
+        "AccessControlMaxAgeSec": want["max_age_seconds"],
+        "AccessControlAllowCredentials": want["credentials"],
+        "OriginOverride": want["override"],
+    }
+
+
+def _distribution_state(config: Any) -> State:
+    behavior = config.get("DefaultCacheBehavior", {})
+    origin = _our_origin(config)
+    return {
+        "enabled": config.get("Enabled"),
+        "price_class": config.get("PriceClass"),
+        "http_version": str(config.get("HttpVersion", "")).lower(),
+        "ipv6": config.get("IsIPV6Enabled"),
+        "origin": {
+            "domain": origin.get("DomainName"),
+            "access_control": origin.get("OriginAccessControlId"),
+            "s3_origin": "S3OriginConfig" in origin,
+        },
+        "viewers": behavior.get("ViewerProtocolPolicy"),
+        "compress": behavior.get("Compress"),
+        "methods": sorted(behavior.get("AllowedMethods", {}).get("Items", [])),
+        "cache_policy": behavior.get("CachePolicyId"),
+        "headers_policy": behavior.get("ResponseHeadersPolicyId"),
+    }
+
+
+def _our_origin(config: Any) -> Any:
+    """Return the origin that the default behaviour leads to."""
+    target = config.get("DefaultCacheBehavior", {}).get("TargetOriginId")
+    origins = config.get("Origins", {}).get("Items", [])
+    return next((origin for origin in origins if origin["Id"] == target), {})
+
+
+def _overlaid(config: Any, want: State) -> dict[str, Any]:
+    """Lay what we ask for over a distribution's configuration; everything else stays as it is."""
+    if KNOWN_AFTER_APPLY in (want["origin"]["access_control"], want["headers_policy"]):
+        raise RunbookError("The CDN's access control or headers policy is not in place yet.")
+    behavior = config.get("DefaultCacheBehavior", {})
+    present = _our_origin(config)
+    origin = {
+        **present,
+        "Id": present.get("Id", ORIGIN_ID),
+        "DomainName": want["origin"]["domain"],
+        # An access control needs the old identity named, and empty.
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+        "OriginAccessControlId": want["origin"]["access_control"],
+    }
+    origin.pop("CustomOriginConfig", None)
+    others = [each for each in config.get("Origins", {}).get("Items", []) if each["Id"] != origin["Id"]]
+    return {
+        **config,
+        "Enabled": want["enabled"],
+        "PriceClass": want["price_class"],
+        "HttpVersion": want["http_version"],
+        "IsIPV6Enabled": want["ipv6"],
+        "Origins": _items([origin, *others]),
+        "DefaultCacheBehavior": _overlaid_behavior(behavior, origin["Id"], want),
+    }
+
+
+def _overlaid_behavior(behavior: Any, origin_id: str, want: State) -> dict[str, Any]:
+    kept = {name: value for name, value in behavior.items() if name not in LEGACY_CACHE_SETTINGS}
+    return {
+        **kept,
+        "TargetOriginId": origin_id,
+        "ViewerProtocolPolicy": want["viewers"],
+        "Compress": want["compress"],
+        "AllowedMethods": {**_items(want["methods"]), "CachedMethods": _items(["GET", "HEAD"])},
+        "CachePolicyId": want["cache_policy"],
+        "ResponseHeadersPolicyId": want["headers_policy"],
+    }
+
+
+# CloudFront refuses these beside a cache policy:
+# https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DefaultCacheBehavior.html
+LEGACY_CACHE_SETTINGS = frozenset({"ForwardedValues", "MinTTL", "DefaultTTL", "MaxTTL"})

@@ -1,0 +1,224 @@
+"""One environment, opened: what notebooks, the runner and the command line all do with it.
+
+Nothing here prints. Every way of using the runbook goes through :class:`Runbook`, so that a plan made
+on the command line, in a notebook and by the runner is the same plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ziggie_nb import core, policies, sandbox, settings
+from ziggie_nb.aws import Aws
+from ziggie_nb.checks import Check, Finding, Verdict, evaluate
+from ziggie_nb.core import Applied, Change, ErrorFacts, Outcome, Status
+from ziggie_nb.errors import RefusedError, UsageError
+from ziggie_nb.phases import PHASES, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from ziggie_nb.settings import Environment
+
+Looked = tuple[Check, Finding]
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """What would change in one phase."""
+
+    phase: Phase
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would change in the selected phases, and the id that names it."""
+
+    id: str
+    phases: tuple[PhasePlan, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Every change, in order."""
+        return tuple(change for phase in self.phases for change in phase.changes)
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether some resource could not be read."""
+        return any(change.error for change in self.changes)
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything is as the parameters ask."""
+        return not self.unreadable and not any(change.writes for change in self.changes)
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """An environment with its connection.
+
+    Attributes:
+        environment: the parameters in force.
+        aws: a read-only connection; the guard has passed.
+        notices: sentences to show before anything else.
+    """
+
+    environment: Environment
+    aws: Aws
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def open(
+        cls,
+        environment: str | Path = "sandbox",
+        overrides: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> Runbook:
+        """Load the parameters, find or start the sandbox if it is meant, and pass the account guard.
+
+        Raises:
+            UsageError: the parameters are wrong; no call was sent.
+            CredentialsEndedError: no usable credentials.
+            RefusedError: wrong account or root caller.
+        """
+        loaded = settings.load(environment, overrides)
+        if not loaded.is_sandbox:
+            return cls(loaded, Aws.connect(loaded))
+        found = sandbox.ensure()
+        return cls(loaded, Aws.connect(loaded, found.url), found.notices)
+
+    @property
+    def endpoint(self) -> str | None:
+        """The endpoint when it is not AWS's."""
+        return self.aws.endpoint
+
+    @property
+    def endpoint_in_words(self) -> str:
+        """What a header says of the endpoint; the sandbox's port would differ in every run."""
+        if self.environment.is_sandbox:
+            return "the sandbox on this machine"
+        return f"{self.endpoint} (not AWS: what it proves does not count for AWS)" if self.endpoint else "AWS"
+
+    def placeholders(self, phases: Iterable[Phase]) -> list[str]:
+        """Return a sentence for each of the plan's placeholders that these phases use."""
+        sections = [phase.section for phase in phases]
+        return [
+            f"{each.section}.{each.name} is still the plan's placeholder. {each.advice}"
+            for each in self.environment.placeholders(sections)
+        ]
+
+    def look(self, phases: Sequence[Phase]) -> dict[str, list[Looked]]:
+        """Make the phases' checks; keyed by phase id."""
+        view = self.aws.view()
+        return {
+            phase.id: [(check, evaluate(check, view, self.environment)) for check in phase.checks]
+            for phase in phases
+        }
+
+    def plan(self, phases: Sequence[Phase] = PHASES) -> Plan:
+        """Say what would change; reads only."""
+        resources = [phase.resources(self.environment) for phase in phases]
+        changes = core.plan([each for group in resources for each in group], self.aws)
+        by_phase, start = [], 0
+        for phase, group in zip(phases, resources, strict=True):
+            by_phase.append(PhasePlan(phase, changes[start : start + len(group)]))
+            start += len(group)
+        return Plan(core.plan_id(self.environment, [phase.id for phase in phases], changes), tuple(by_phase))
+
+    def plan_of(self, plan: Plan, phase: Phase) -> Plan:
+        """Return one phase's share of a plan, under the id it has when planned by itself."""
+        share = next(each for each in plan.phases if each.phase == phase)
+        return Plan(core.plan_id(self.environment, [phase.id], share.changes), (share,))
+
+    def refuse_apply(self, plan: Plan, plan_id: str | None, adopt: Iterable[str]) -> None:
+        """Refuse an apply before its first write.
+
+        Raises:
+            UsageError: a placeholder of the plan is still in force (outside the sandbox).
+            RefusedError: no plan was named where one is needed, the plan is stale, something would
+                have to be adopted that was not named, or a newer runbook has been here.
+        """
+        placeholders = self.placeholders(each.phase for each in plan.phases)
+        if placeholders and not self.environment.is_sandbox:
+            raise UsageError(f"{' '.join(placeholders)} Nothing was changed.")
+        core.refuse_older_runbook(plan.changes)
+        core.refuse_unasked_adoption(plan.changes, adopt)
+        if plan_id is None and not self.environment.is_sandbox:
+            raise RefusedError(
+                f"Outside the sandbox an apply needs the plan it applies, and none was named. Nothing was changed. "
+                f"Look at `ziggie plan --env {self.environment.name}`, then give its id (it is now {plan.id})."
+            )
+        if plan_id is not None and plan_id != plan.id:
+            raise RefusedError(
+                f"Plan {plan_id} is stale: the account, the parameters or the selected phases are not what they "
+                f"were. Nothing was changed. Look at the new plan, {plan.id}, and apply that."
+            )
+
+    def apply(
+        self,
+        share: PhasePlan,
+        looked: Sequence[Looked],
+        *,
+        on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
+        keep_former: Callable[[Change], None] = lambda _change: None,
+    ) -> Applied:
+        """Carry out one phase's changes; a failed check of the phase holds all of them up."""
+        bad = [check for check, finding in looked if finding.verdict in {Verdict.FAIL, Verdict.ERROR}]
+        if bad:
+            return self._held_up(share, bad[0], on_outcome)
+        return core.apply(share.changes, self.aws, on_outcome=on_outcome, keep_former=keep_former)
+
+    def _held_up(self, share: PhasePlan, check: Check, on_outcome: Callable[[Outcome], None]) -> Applied:
+        facts = ErrorFacts(
+            code="NotTried",
+            message=f"The check {check.title} of this phase has failed.",
+            next=f"Mend what task {check.task} found; the next run then goes on here.",
+        )
+        outcomes = tuple(Outcome(change, Status.NOT_TRIED, facts) for change in share.changes)
+        for outcome in outcomes:
+            on_outcome(outcome)
+        return Applied(outcomes)
+
+    def resources(self, phases: Sequence[Phase] = PHASES) -> tuple[core.Resource, ...]:
+        """Return the phases' resources in their order."""
+        return tuple(each for phase in phases for each in phase.resources(self.environment))
+
+    def verified(self, outcomes: Sequence[Outcome], changes: Sequence[Change]) -> list[Outcome]:
+        """Mark outcomes whose resource, read again, is not as wanted."""
+        found = {change.resource.key: change for change in changes}
+        return [_verified(outcome, found[outcome.change.resource.key]) for outcome in outcomes]
+
+
+def _verified(outcome: Outcome, now: Change) -> Outcome:
+    if outcome.status is not Status.DONE or not (now.writes or now.error):
+        return outcome
+    return replace(outcome, status=Status.FAILED, error=now.error or not_as_wanted(now))
+
+
+def not_as_wanted(change: Change) -> ErrorFacts:
+    """Say which fields differ from what the parameters ask, and how to mend that."""
+    fields = ", ".join(each.field for each in change.differences) or "it is missing"
+    return ErrorFacts(
+        code="NotAsWanted",
+        message=f"It differs from the parameters: {fields}.",
+        next="`ziggie run` repairs it; nothing else is written.",
+    )
+
+
+def permissions(
+    environment: Environment, phases: Sequence[Phase], criteria: Mapping[str, Sequence[Check]]
+) -> list[policies.Document]:
+    """Return the operator's policy for these phases, in as many documents as its size needs.
+
+    Needs no connection, since it is for somebody who has no permissions yet.
+    """
+    grants: list[Any] = [(("sts:GetCallerIdentity",), ("*",))]
+    for phase in phases:
+        for resource in phase.resources(environment):
+            grants.append((resource.permissions, resource.scope(environment)))
+        for check in (*phase.checks, *criteria.get(phase.id, ())):
+            if check.permissions:
+                grants.append((check.permissions, ("*",)))
+    return policies.split(policies.operator(grants))
