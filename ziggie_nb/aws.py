@@ -109,7 +109,9 @@ ROOT_REFUSAL = """The caller is the account's root user, and the runbook does no
 5. Start this command again, and lock the root user away behind MFA."""
 
 
-def until_settled(call: Callable[[], T], *codes: str, seconds: float = 60.0, sleep: Callable[[float], None] = time.sleep) -> T:
+def until_settled(
+    call: Callable[[], T], *codes: str, seconds: float = 60.0, sleep: Callable[[float], None] = time.sleep
+) -> T:
     """Repeat a call while AWS answers one of the named codes, because something just made has not settled.
 
     Args:
@@ -255,7 +257,7 @@ class Aws:
     def view(self) -> Aws:
         """Return a connection that has seen nothing yet; make one for each pass over the resources."""
         view = Aws(self._connection, self.caller, read_only=self.read_only)
-        view._clients = self._clients  # noqa: SLF001 - our own; clients are dear to make and safe to share
+        view._clients = self._clients
         return view
 
     def look(self, key: str, read: Callable[[], T]) -> T:
@@ -386,7 +388,7 @@ def _expected_owner(account_id: str) -> Any:
     """Add ExpectedBucketOwner wherever S3 takes it, so that a stranger's bucket is never touched."""
 
     def add_owner(params: dict[str, Any], model: OperationModel, **_event: object) -> None:
-        if "ExpectedBucketOwner" in model.input_shape.members:
+        if model.input_shape and "ExpectedBucketOwner" in model.input_shape.members:
             params.setdefault("ExpectedBucketOwner", account_id)
 
     return add_owner
@@ -413,8 +415,8 @@ def _guard(environment: Environment, caller: Caller) -> None:
     if caller.account_id != environment.account_id:
         raise RefusedError(
             f"Wrong account: environment {environment.name} is account {environment.account_id}, but the "
-            f"credentials ({caller.source}) belong to {caller.account_id}. Nothing was read or changed. Choose "
-            f"another profile (AWS_PROFILE=NAME), or correct account_id in the parameters."
+            f"credentials ({caller.source}) belong to {caller.account_id}. Nothing was read or changed. "
+            f"Choose another profile (AWS_PROFILE=NAME), or correct account_id in the parameters."
         )
     if caller.arn.endswith(":root"):
         raise RefusedError(ROOT_REFUSAL)

@@ -121,8 +121,8 @@ def _plan_in_words(opened: Runbook, made: Plan) -> str:
     monthly = sum(c.resource.monthly_usd or 0 for c in made.changes if c.want is not None)
     name = opened.environment.name
     return (
-        f"Plan {made.id}: {words or 'nothing to do'}; about ${monthly:.2f} a month once in place. To carry it out: "
-        f"ziggie apply --env {name} --plan {made.id}"
+        f"Plan {made.id}: {words or 'nothing to do'}; about ${monthly:.2f} a month once in place. "
+        f"To carry it out: ziggie apply --env {name} --plan {made.id}"
     )
 
 
@@ -229,7 +229,7 @@ def drift(**options: Any) -> int:
     return _compare("drift", **options)
 
 
-def _compare(
+def _compare(  # noqa: PLR0913 - one parameter for each option of the command
     mode: str,
     *,
     environment: str,
@@ -252,7 +252,9 @@ def _compare(
     rows = [task for phase in record.phases for task in phase.tasks if task.action != core.Action.KEEP]
     if rows:
         out.print(terminal.drift_table(rows))
-        out.print(f"{len(rows)} of {len(made.changes)} resources differ. `ziggie run` repairs them.", markup=False)
+        out.print(
+            f"{len(rows)} of {len(made.changes)} resources differ. `ziggie run` repairs them.", markup=False
+        )
     else:
         out.print(f"No drift: all {len(made.changes)} resources are as the parameters ask.", markup=False)
     return record.exit_code
@@ -264,7 +266,9 @@ def _compare(
 def gate(*, phase: str | None, environment: str, junit: Path | None, as_json: bool) -> int:
     """Evaluate exit criteria."""
     if phase == "7.5":
-        raise UsageError("Gate 7.5 needs phases 04 to 09, which this version of the runbook does not have yet.")
+        raise UsageError(
+            "Gate 7.5 needs phases 04 to 09, which this version of the runbook does not have yet."
+        )
     selected = (phases.find(phase),) if phase else phases.PHASES
     opened = Runbook.open(environment)
     record = _record(opened, "gate", Plan("", tuple(PhasePlan(each, ()) for each in selected)), {})
@@ -327,7 +331,11 @@ def _wait(task: str, title: str, wait: dict[str, Any]) -> dict[str, Any]:
 def _waits_of_last_run(opened: Runbook) -> list[dict[str, Any]]:
     """Return what the last run had to leave to others, as far as it is still not in place."""
     pointer = RUNS / opened.environment.name / "latest.txt"
-    record = pointer.parent / pointer.read_text(encoding="utf-8").strip() / "run.json" if pointer.exists() else None
+    record = (
+        pointer.parent / pointer.read_text(encoding="utf-8").strip() / "run.json"
+        if pointer.exists()
+        else None
+    )
     if record is None or not record.exists():
         return []
     tasks = [each for p in json.loads(record.read_text(encoding="utf-8"))["phases"] for each in p["tasks"]]
@@ -347,7 +355,8 @@ def permissions(*, environment: str, only: tuple[str, ...]) -> int:
     documents = runbook.permissions(settings.load(environment), phases.select(only), gates.CRITERIA)
     if len(documents) > 1:
         print(  # noqa: T201 - on stderr, so that stdout stays JSON
-            f"The policy is larger than one managed policy can hold: attach all {len(documents)}.", file=sys.stderr
+            f"The policy is larger than one managed policy can hold: attach all {len(documents)}.",
+            file=sys.stderr,
         )
     print(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))  # noqa: T201 - the answer
     return 0

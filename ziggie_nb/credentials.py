@@ -62,7 +62,7 @@ ENDED_EXCEPTIONS = (
 STATIC_LIFETIME = timedelta(hours=12)
 
 
-class _Fixed(CredentialProvider):  # type: ignore[misc]  # botocore has no types of its own
+class _Fixed(CredentialProvider):
     """Gives the same credentials always; the sandbox takes any."""
 
     METHOD = "sandbox"
@@ -223,7 +223,7 @@ class CredentialBroker:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, document = broker._answer(self.headers.get("Authorization", ""))  # noqa: SLF001
+                status, document = broker._answer(self.headers.get("Authorization", ""))
                 body = json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")

@@ -86,14 +86,14 @@ class NotThereError(Exception):
     """What a criterion is about does not exist; the criterion answers FAIL.
 
     Attributes:
-        what: the missing thing, as the subject of a sentence.
+        observed: says so in words.
         evidence: the call and the code it gave.
     """
 
-    def __init__(self, what: str, evidence: str) -> None:
+    def __init__(self, observed: str, evidence: str) -> None:
         """Keep the parts of the finding."""
-        super().__init__(what)
-        self.what = what
+        super().__init__(observed)
+        self.observed = observed
         self.evidence = evidence
 
 
@@ -105,7 +105,7 @@ def fails_when_absent(look: Look) -> Look:
         try:
             return look(aws, environment)
         except NotThereError as missing:
-            return failed(f"{missing.what} is not there", missing.evidence)
+            return failed(missing.observed, missing.evidence)
 
     return judged
 
@@ -122,14 +122,14 @@ def only_on_aws(look: Look) -> Look:
     return judged
 
 
-def _ask(aws: Aws, call: str, what: str, absent: Iterable[str] = (), **parameters: Any) -> Any:
+def _ask(aws: Aws, call: str, absent: Mapping[str, str], **parameters: Any) -> Any:
     """Send one read, or take its answer from whoever sent it first in this gate.
 
     Args:
         aws: the connection.
         call: service and operation, as in evidence: ``"s3:GetBucketVersioning"``.
-        what: the thing that is read, as the subject of a sentence.
-        absent: the service's own codes for "not there"; every other error goes through.
+        absent: the service's own codes for "not there", each with what is missing then; every other
+            error goes through.
         parameters: the operation's own.
 
     Raises:
@@ -145,8 +145,9 @@ def _ask(aws: Aws, call: str, what: str, absent: Iterable[str] = (), **parameter
                 return client.get_paginator(method).paginate(**parameters).build_full_result()
             return getattr(client, method)(**parameters)
         except ClientError as error:
-            if error_code(error) in absent:
-                raise NotThereError(what, f"{call} → {error_code(error)}") from error
+            code = error_code(error)
+            if code in absent:
+                raise NotThereError(f"{absent[code]} is not there", f"{call} → {code}") from error
             raise
 
     return aws.look(f"gate:{call}:{sorted(parameters.items())}", send)
@@ -220,7 +221,7 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def _identity(aws: Aws) -> Any:
-    return _ask(aws, "sts:GetCallerIdentity", "the caller")
+    return _ask(aws, "sts:GetCallerIdentity", {})
 
 
 def _caller_account(aws: Aws, environment: Environment) -> Finding:
@@ -286,7 +287,6 @@ def _command_line(_aws: Aws, _environment: Environment) -> Finding:
 
 # --- 02: IAM -----------------------------------------------------------------------------------------
 
-GONE = ("NoSuchEntity",)
 POLICIES = {
     "ziggie-s3-access": "7.5.2.2",
     "ziggie-secrets-access": "7.5.2.3",
@@ -301,13 +301,18 @@ ORIGINS = ("runbook", "adopted")
 SPOT_ROLE = "AWSServiceRoleForEC2Spot"
 
 
+def _gone(what: str) -> dict[str, str]:
+    """Return IAM's code for what is not there."""
+    return {"NoSuchEntity": what}
+
+
 def _user(aws: Aws, environment: Environment) -> Any:
     name = environment.iam.user
-    return _ask(aws, "iam:GetUser", f"user {name}", GONE, UserName=name)["User"]
+    return _ask(aws, "iam:GetUser", _gone(f"user {name}"), UserName=name)["User"]
 
 
 def _role(aws: Aws, name: str) -> Any:
-    return _ask(aws, "iam:GetRole", f"role {name}", GONE, RoleName=name)["Role"]
+    return _ask(aws, "iam:GetRole", _gone(f"role {name}"), RoleName=name)["Role"]
 
 
 def _policy_arn(environment: Environment, name: str) -> str:
@@ -316,14 +321,14 @@ def _policy_arn(environment: Environment, name: str) -> str:
 
 def _policy(aws: Aws, environment: Environment, name: str) -> Any:
     arn = _policy_arn(environment, name)
-    return _ask(aws, "iam:GetPolicy", f"policy {name}", GONE, PolicyArn=arn)["Policy"]
+    return _ask(aws, "iam:GetPolicy", _gone(f"policy {name}"), PolicyArn=arn)["Policy"]
 
 
 def _in_force(aws: Aws, environment: Environment, name: str) -> list[Statement]:
     """Return the statements of a managed policy's default version."""
     policy = _policy(aws, environment, name)
     version: dict[str, Any] = {"PolicyArn": policy["Arn"], "VersionId": policy["DefaultVersionId"]}
-    answer = _ask(aws, "iam:GetPolicyVersion", f"default version of {name}", GONE, **version)
+    answer = _ask(aws, "iam:GetPolicyVersion", _gone(f"default version of {name}"), **version)
     return _statements(answer["PolicyVersion"]["Document"])
 
 
@@ -368,13 +373,13 @@ def _attached(found: Any, environment: Environment, wanted: Iterable[str], call:
 
 def _user_policies(aws: Aws, environment: Environment) -> Finding:
     call, name = "iam:ListAttachedUserPolicies", environment.iam.user
-    found = _ask(aws, call, f"user {name}", GONE, UserName=name).get("AttachedPolicies", [])
+    found = _ask(aws, call, _gone(f"user {name}"), UserName=name).get("AttachedPolicies", [])
     return _attached(found, environment, USER_POLICIES, call)
 
 
 def _lambda_policy(aws: Aws, environment: Environment) -> Finding:
     call, name = "iam:ListAttachedRolePolicies", environment.iam.lambda_role
-    found = _ask(aws, call, f"role {name}", GONE, RoleName=name).get("AttachedPolicies", [])
+    found = _ask(aws, call, _gone(f"role {name}"), RoleName=name).get("AttachedPolicies", [])
     return _attached(found, environment, (LAMBDA_POLICY,), call)
 
 
@@ -389,9 +394,13 @@ def _describe_unconditional(aws: Aws, environment: Environment) -> Finding:
         if _allows(statement) and _names_action(statement, "ec2:DescribeInstances")
     ]
     free = [each for each in granting if _on_everything(each) and not each.get("Condition")]
-    count = f"{len(granting)} statements allow ec2:DescribeInstances, {len(free)} without a condition"
-    observed = "allowed without a condition" if free else "allowed never" if not granting else count
-    return expect(holds=bool(free), observed=observed, evidence=f"iam:GetPolicyVersion → {count}")
+    bound = "allowed under a condition only" if granting else "not allowed"
+    return expect(
+        holds=bool(free),
+        observed="allowed without a condition" if free else bound,
+        evidence="iam:GetPolicyVersion → statements that allow ec2:DescribeInstances: "
+        f"{len(granting)}, without a condition: {len(free)}",
+    )
 
 
 def _instances_by_tag(aws: Aws, environment: Environment) -> Finding:
@@ -489,9 +498,9 @@ def _inline(aws: Aws, environment: Environment) -> Iterator[tuple[str, list[Stat
     iam = environment.iam
     for kind, holder in (("User", iam.user), ("Role", iam.lambda_role), ("Role", iam.gpu_role)):
         what, key = f"{kind.lower()} {holder}", {f"{kind}Name": holder}
-        names = _ask(aws, f"iam:List{kind}Policies", what, GONE, **key).get("PolicyNames", [])
+        names = _ask(aws, f"iam:List{kind}Policies", _gone(what), **key).get("PolicyNames", [])
         for name in names:
-            answer = _ask(aws, f"iam:Get{kind}Policy", f"policy {name}", GONE, **key, PolicyName=name)
+            answer = _ask(aws, f"iam:Get{kind}Policy", _gone(f"policy {name}"), **key, PolicyName=name)
             yield f"{what}, {name}", _statements(answer["PolicyDocument"])
 
 
@@ -529,7 +538,7 @@ def _trusts_only(section: str, service: str, aws: Aws, environment: Environment)
 def _gpu_profile(aws: Aws, environment: Environment) -> Finding:
     name = environment.iam.gpu_role
     call, what = "iam:GetInstanceProfile", f"instance profile {name}"
-    profile = _ask(aws, call, what, GONE, InstanceProfileName=name)["InstanceProfile"]
+    profile = _ask(aws, call, _gone(what), InstanceProfileName=name)["InstanceProfile"]
     roles = [role["RoleName"] for role in profile["Roles"]]
     return expect(
         holds=roles == [name], observed=f"holds {_listed(roles)}", evidence=f"{call} → Roles={_listed(roles)}"
@@ -544,7 +553,7 @@ def _access_keys(aws: Aws, environment: Environment) -> Finding:
     """Judge keys by age; of a key's id only the end is shown."""
     name, most = environment.iam.user, environment.iam.access_key_max_age_days
     call = "iam:ListAccessKeys"
-    keys = _ask(aws, call, f"user {name}", GONE, UserName=name).get("AccessKeyMetadata", [])
+    keys = _ask(aws, call, _gone(f"user {name}"), UserName=name).get("AccessKeyMetadata", [])
     if not keys:
         return passed("no access key", f"{call} → none")
     now = datetime.now(UTC)
@@ -612,8 +621,7 @@ def _simulated(aws: Aws, environment: Environment, user: str, probe: Probe) -> s
     answer = _ask(
         aws,
         "iam:SimulatePrincipalPolicy",
-        f"user {environment.iam.user}",
-        GONE,
+        _gone(f"user {environment.iam.user}"),
         PolicySourceArn=user,
         ActionNames=[probe.action],
         ResourceArns=[probe.resource],
@@ -632,29 +640,30 @@ def _context(name: str, kind: str, value: str) -> dict[str, Any]:
 NO_BUCKET = "NoSuchBucket"
 OLDEST_REGION = "us-east-1"  # S3 names no location constraint there
 BUCKET_PARTS = {
-    "GetBucketCors": ("the CORS configuration", "NoSuchCORSConfiguration"),
-    "GetBucketEncryption": ("the encryption rule", "ServerSideEncryptionConfigurationNotFoundError"),
-    "GetBucketLifecycleConfiguration": ("the lifecycle configuration", "NoSuchLifecycleConfiguration"),
-    "GetBucketOwnershipControls": ("the ownership rule", "OwnershipControlsNotFoundError"),
-    "GetBucketPolicy": ("the bucket's policy", "NoSuchBucketPolicy"),
-    "GetBucketPolicyStatus": ("the bucket's policy", "NoSuchBucketPolicy"),
-    "GetBucketTagging": ("the bucket's tag set", "NoSuchTagSet"),
-    "GetPublicAccessBlock": ("the public access block", "NoSuchPublicAccessBlockConfiguration"),
+    "GetBucketCors": {"NoSuchCORSConfiguration": "the CORS configuration"},
+    "GetBucketEncryption": {"ServerSideEncryptionConfigurationNotFoundError": "the encryption rule"},
+    "GetBucketLifecycleConfiguration": {"NoSuchLifecycleConfiguration": "the lifecycle configuration"},
+    "GetBucketOwnershipControls": {"OwnershipControlsNotFoundError": "the ownership rule"},
+    "GetBucketPolicy": {"NoSuchBucketPolicy": "the bucket's policy"},
+    "GetBucketPolicyStatus": {"NoSuchBucketPolicy": "the bucket's policy"},
+    "GetBucketTagging": {"NoSuchTagSet": "the bucket's tag set"},
+    "GetPublicAccessBlock": {"NoSuchPublicAccessBlockConfiguration": "the public access block"},
+    # The answer to HEAD has no body, hence no better code.
+    "HeadBucket": {"404": "the bucket"},
 }
-"""Reads of what a bucket may lack: the part in words, and S3's code for its absence."""
+"""Reads of what may be missing: S3's code for its absence, and the thing in words."""
 
 
 def _of_bucket(aws: Aws, environment: Environment, operation: str, **parameters: Any) -> Any:
     """Read something of the bucket; what is missing is the part, or the bucket itself."""
     bucket = environment.s3_assets.bucket
-    what, absent = BUCKET_PARTS.get(operation, ("the bucket", NO_BUCKET))
-    return _ask(aws, f"s3:{operation}", what, (absent, NO_BUCKET), Bucket=bucket, **parameters)
+    absent = {NO_BUCKET: f"bucket {bucket}", **BUCKET_PARTS.get(operation, {})}
+    return _ask(aws, f"s3:{operation}", absent, Bucket=bucket, **parameters)
 
 
 def _bucket_region(aws: Aws, environment: Environment) -> Finding:
     """Look at the bucket; the account's number goes with the request, so a stranger's answers 403."""
-    name = environment.s3_assets.bucket
-    head = _ask(aws, "s3:HeadBucket", f"bucket {name}", ("404", NO_BUCKET), Bucket=name)
+    head = _of_bucket(aws, environment, "HeadBucket")
     region, evidence = head.get("BucketRegion"), "s3:HeadBucket → BucketRegion"
     if region is None:
         found = _of_bucket(aws, environment, "GetBucketLocation").get("LocationConstraint")
@@ -853,11 +862,12 @@ def _archive(aws: Aws, environment: Environment) -> Finding:
 
 
 def _tiers_in_words(tiers: Iterable[tuple[str, dict[str, int]]]) -> str:
-    return _listed(
+    words = [
         f"{prefix or 'the whole bucket'} {tier} after {days} days"
         for prefix, found in tiers
         for tier, days in found.items()
-    )
+    ]
+    return ", ".join(sorted(words)) or "off"
 
 
 def _archives(aws: Aws, environment: Environment) -> list[Any]:
@@ -929,14 +939,15 @@ def _origin_domain(environment: Environment) -> str:
 
 def _distribution(aws: Aws, environment: Environment) -> Any:
     """Return the distribution in front of the bucket: by its comment, or else by where it leads to."""
-    call, what = "cloudfront:ListDistributions", "a distribution for the bucket"
-    every = _ask(aws, call, what).get("DistributionList", {}).get("Items", [])
+    call = "cloudfront:ListDistributions"
+    every = _ask(aws, call, {}).get("DistributionList", {}).get("Items", [])
     commented = [each for each in every if each["Comment"] == environment.s3_assets.bucket]
     leading = [each for each in every if _origin_domain(environment) in _domains(each)]
     summary = next(iter(commented + leading), None)
     if summary is None:
-        raise NotThereError(what, f"{call} → {len(every)} distributions, none of them ours")
-    found = _ask(aws, "cloudfront:GetDistribution", what, ("NoSuchDistribution",), Id=summary["Id"])
+        raise NotThereError("no distribution for the bucket", f"{call} → {len(every)}, none of them ours")
+    gone = {"NoSuchDistribution": f"distribution {summary['Id']}"}
+    found = _ask(aws, "cloudfront:GetDistribution", gone, Id=summary["Id"])
     return found["Distribution"]
 
 
@@ -976,8 +987,8 @@ def _cdn_signed(aws: Aws, environment: Environment) -> Finding:
     if not control:
         evidence = "cloudfront:GetDistribution → OriginAccessControlId is empty"
         return failed("requests to the bucket are not signed", evidence)
-    call, absent = "cloudfront:GetOriginAccessControl", ("NoSuchOriginAccessControl",)
-    answer = _ask(aws, call, f"access control {control}", absent, Id=control)
+    call, gone = "cloudfront:GetOriginAccessControl", "NoSuchOriginAccessControl"
+    answer = _ask(aws, call, {gone: f"access control {control}"}, Id=control)
     found = answer["OriginAccessControl"]["OriginAccessControlConfig"]
     signing = (found["SigningBehavior"], found["SigningProtocol"], found["OriginAccessControlOriginType"])
     return expect(

@@ -49,7 +49,9 @@ class PhaseFailedError(RunbookError):
 class Header:
     """The first lines of every notebook: where we are, as whom, in which mode."""
 
-    def __init__(self, title: str, runbook: Runbook, facts: Mapping[str, str], warnings: Sequence[str]) -> None:
+    def __init__(
+        self, title: str, runbook: Runbook, facts: Mapping[str, str], warnings: Sequence[str]
+    ) -> None:
         """Collect what is shown."""
         environment = runbook.environment
         self.title = title
@@ -58,7 +60,11 @@ class Header:
             "Account": f"{environment.account_id} in {environment.region}",
             "Endpoint": runbook.endpoint_in_words,
             "Caller": runbook.aws.caller.arn,
-            **({"Valid until": f"{expires:%Y-%m-%d %H:%M} UTC"} if (expires := runbook.aws.caller.expires) else {}),
+            **(
+                {"Valid until": f"{expires:%Y-%m-%d %H:%M} UTC"}
+                if (expires := runbook.aws.caller.expires)
+                else {}
+            ),
             **facts,
         }
         self.warnings = [*runbook.notices, *warnings]
@@ -94,7 +100,10 @@ class PhaseNotebook:
         """Return where we are, as whom, in which mode, and what to mind."""
         facts = {"Mode": MODE_IN_WORDS[self.mode]}
         return Header(
-            f"{self.phase.task} {self.phase.title}", self.runbook, facts, self.runbook.placeholders([self.phase])
+            f"{self.phase.task} {self.phase.title}",
+            self.runbook,
+            facts,
+            self.runbook.placeholders([self.phase]),
         )
 
     def parameters(self) -> reports.Table:
@@ -103,7 +112,12 @@ class PhaseNotebook:
         values = environment.section(section)
         return reports.parameters_table(
             [
-                (each.name, getattr(values, each.name), environment.source_of(section, each.name), each.description)
+                (
+                    each.name,
+                    getattr(values, each.name),
+                    environment.source_of(section, each.name),
+                    each.description,
+                )
                 for each in settings.parameters(section)
             ]
         )
@@ -146,7 +160,10 @@ class PhaseNotebook:
         self.runbook.refuse_apply(self._plan, self._plan_id, self._adopt)
         share = self._plan.phases[0]
         applied = self.runbook.apply(
-            share, self._looked, on_outcome=self._on_outcome, keep_former=lambda c: records.keep_former(_folder(self), c)
+            share,
+            self._looked,
+            on_outcome=self._on_outcome,
+            keep_former=lambda c: records.keep_former(_folder(self), c),
         )
         self._outcomes = list(applied.outcomes)
         self._rows = [records.outcome_row(outcome) for outcome in self._outcomes]
@@ -154,7 +171,7 @@ class PhaseNotebook:
         table = reports.outcome_table(self._rows)
         if applied.ended is not None:
             events.emit("ended", message=str(applied.ended))
-            display(table)
+            display(table)  # type: ignore[no-untyped-call]
             raise applied.ended
         return table
 
@@ -233,9 +250,13 @@ class GateNotebook:
             GateFailedError: some criterion is not met.
         """
         status = records.criteria_status(self.criteria)
-        named = {v: [c["title"] for c in self.criteria if c["verdict"] == v] for v in ("ERROR", "FAIL", "WAIT")}
+        named = {
+            v: [c["title"] for c in self.criteria if c["verdict"] == v] for v in ("ERROR", "FAIL", "WAIT")
+        }
         if status == "gate_error":
-            raise GateNotEvaluatedError(f"Gate {self.phase.id} could not be evaluated: {', '.join(named['ERROR'])}.")
+            raise GateNotEvaluatedError(
+                f"Gate {self.phase.id} could not be evaluated: {', '.join(named['ERROR'])}."
+            )
         if status == "gate_failed":
             raise GateFailedError(f"Gate {self.phase.id} has failed: {', '.join(named['FAIL'])}.")
         if status == "waiting":
@@ -303,7 +324,9 @@ def _refuse_unknown(known: set[str]) -> None:
     """
     for name in _assigned_in_parameters_cells():
         if name not in known:
-            raise UsageError(f"parameters cell: {name} is not a parameter of this notebook.{nearest(name, known)}")
+            raise UsageError(
+                f"parameters cell: {name} is not a parameter of this notebook.{nearest(name, known)}"
+            )
 
 
 def _assigned_in_parameters_cells() -> list[str]:

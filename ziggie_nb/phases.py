@@ -148,9 +148,7 @@ def _gpu_role(environment: Environment) -> tuple[Resource, ...]:
     return (
         role,
         iam.RolePolicy(task="7.5.2.4", name="ziggie-gpu-instance", role=role, document=document),
-        iam.RolePolicies(
-            task="7.5.2.4", name=name, role=role, aws_managed=(policies.SSM_INSTANCE_CORE_ARN,)
-        ),
+        iam.RolePolicies(task="7.5.2.4", name=name, role=role, aws_managed=(policies.SSM_INSTANCE_CORE_ARN,)),
         iam.InstanceProfile(task="7.5.2.4", name=name, role=role),
     )
 

@@ -47,7 +47,9 @@ def aws_cli(_aws: Aws, _environment: Environment) -> Finding:
     version = (answer.stdout or answer.stderr).split(" ")[0].strip()
     if version.startswith("aws-cli/2."):
         return passed(version, "aws --version")
-    return skipped(f"{version or 'unknown'}, the plan asks for 2.x; the runbook does not need it", "aws --version")
+    return skipped(
+        f"{version or 'unknown'}, the plan asks for 2.x; the runbook does not need it", "aws --version"
+    )
 
 
 def credentials(aws: Aws, _environment: Environment) -> Finding:

@@ -223,7 +223,12 @@ def keep_former(folder: Path, change: Change) -> None:
     resource = change.resource
     kept = folder / "adopted"
     kept.mkdir(parents=True, exist_ok=True)
-    document = {"task": resource.task, "resource": resource.kind, "name": resource.name, "former": change.live}
+    document = {
+        "task": resource.task,
+        "resource": resource.kind,
+        "name": resource.name,
+        "former": change.live,
+    }
     name = f"{resource.task} {resource.kind} {resource.name}".replace("/", "-").replace(" ", "_")
     write_atomically(kept / f"{name}.json", json.dumps(document, indent=2, default=str) + "\n")
 

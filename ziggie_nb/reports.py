@@ -525,10 +525,16 @@ def _moment(text: str) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-# --- JUnit -----------------------------------------------------------------------------------------
+# https://www.w3.org/TR/xml/#charsets - for one of the others a parser refuses a whole file
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-# https://www.w3.org/TR/xml/#charsets - a parser refuses a whole file for one of the others
-NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+def _clean(text: str) -> str:
+    """Replace what neither XML nor UTF-8 can hold."""
+    return FORBIDDEN.sub("\ufffd", text)
+
+
+# --- JUnit -----------------------------------------------------------------------------------------
 
 
 def write_junit(record: RunRecord, path: Path) -> None:
@@ -540,7 +546,7 @@ def write_junit(record: RunRecord, path: Path) -> None:
     if record.gate.get("criteria"):
         cases = [_criterion_case(each, _classname(record, "gate_7.5")) for each in record.gate["criteria"]]
         suites.append(_suite(record, "Gate 7.5", cases))
-    document = junitparser.JUnitXml(_xml(f"ziggie {record.environment}"))
+    document = junitparser.JUnitXml(_clean(f"ziggie {record.environment}"))
     for suite in suites:
         document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call] # junitparser leaves it unannotated
@@ -562,7 +568,7 @@ def _phase_suite(record: RunRecord, phase: PhaseRecord) -> junitparser.TestSuite
     if phase.status in {"failed", "interrupted"} and not told:
         where = phase.notebook or "none was written"
         error = junitparser.Error(
-            _xml(f"The phase: {phase.status}; its notebook says where: {where}."), phase.status
+            _clean(f"The phase: {phase.status}; its notebook says where: {where}."), phase.status
         )
         cases.append(_case(f"{phase.task} {phase.title}", classname, error))
     if phase.status == "not_tried" and not cases:
@@ -572,7 +578,7 @@ def _phase_suite(record: RunRecord, phase: PhaseRecord) -> junitparser.TestSuite
 
 
 def _suite(record: RunRecord, title: str, cases: Sequence[junitparser.TestCase]) -> junitparser.TestSuite:
-    suite = junitparser.TestSuite(_xml(title))
+    suite = junitparser.TestSuite(_clean(title))
     suite.timestamp = record.started_at
     facts = {
         "environment": record.environment,
@@ -583,7 +589,7 @@ def _suite(record: RunRecord, title: str, cases: Sequence[junitparser.TestCase])
         "plan_id": record.plan_id or "",
     }
     for key, value in facts.items():
-        suite.add_property(key, _xml(value))
+        suite.add_property(key, _clean(value))
     suite.add_testcases(list(cases))
     return suite
 
@@ -593,7 +599,7 @@ def _criterion_case(criterion: Criterion, classname: str) -> junitparser.TestCas
 
 
 def _criterion_result(criterion: Criterion) -> FinalResult | None:
-    observed = _xml(_observed(criterion))
+    observed = _clean(_observed(criterion))
     kinds: dict[str, type[FinalResult]] = {
         Verdict.FAIL: junitparser.Failure,
         Verdict.ERROR: junitparser.Error,
@@ -609,20 +615,20 @@ def _criterion_result(criterion: Criterion) -> FinalResult | None:
         f"observed: {observed}",
         f"evidence: {criterion['evidence']}",
     )
-    result.text = _xml("\n".join(lines))
+    result.text = _clean("\n".join(lines))
     return result
 
 
 def _task_case(row: TaskRow, classname: str) -> junitparser.TestCase:
     error = row.error or {"code": row.status, "message": "No reason was recorded."}
     kind = junitparser.Error if row.status == Status.FAILED else junitparser.Skipped
-    result = kind(_xml(_error_in_words(error)), _xml(error["code"]))
-    result.text = _xml("\n".join(f"{key}: {value}" for key, value in error.items() if value))
+    result = kind(_clean(_error_in_words(error)), _clean(error["code"]))
+    result.text = _clean("\n".join(f"{key}: {value}" for key, value in error.items() if value))
     return _case(" ".join(filter(None, (row.task, what(row), name(row)))), classname, result)
 
 
 def _case(title: str, classname: str, result: FinalResult | None) -> junitparser.TestCase:
-    case = junitparser.TestCase(_xml(title), _xml(classname))
+    case = junitparser.TestCase(_clean(title), _clean(classname))
     if result is not None:
         case.result = result
     return case
@@ -630,10 +636,6 @@ def _case(title: str, classname: str, result: FinalResult | None) -> junitparser
 
 def _classname(record: RunRecord, part: str) -> str:
     return f"ziggie.{record.environment}.{part}"
-
-
-def _xml(text: str) -> str:
-    return NOT_XML.sub("\ufffd", text)
 
 
 # --- HTML ------------------------------------------------------------------------------------------
@@ -657,7 +659,7 @@ def write_html(record: RunRecord, path: Path) -> None:
         timings=_timings_table(record),
         prerequisites=[(_label(key), _prerequisite(value)) for key, value in record.prerequisites.items()],
     )
-    write_atomically(path, page)
+    write_atomically(path, _clean(page))
 
 
 def headline(record: RunRecord) -> str:
@@ -774,7 +776,7 @@ def _timings_table(record: RunRecord) -> Table:
 
 def _file_name(path: str | None) -> str | None:
     """Return a path's last part, whichever system wrote it; the page is sent to others."""
-    return PureWindowsPath(PurePosixPath(path).name).name if path else None
+    return _clean(PureWindowsPath(PurePosixPath(path).name).name) if path else None
 
 
 def _label(key: str) -> str:

@@ -147,13 +147,14 @@ class Runbook:
         core.refuse_unasked_adoption(plan.changes, adopt)
         if plan_id is None and not self.environment.is_sandbox:
             raise RefusedError(
-                f"Outside the sandbox an apply needs the plan it applies, and none was named. Nothing was changed. "
-                f"Look at `ziggie plan --env {self.environment.name}`, then give its id (it is now {plan.id})."
+                f"Outside the sandbox an apply needs the plan it applies, and none was named. Nothing was "
+                f"changed. Look at `ziggie plan --env {self.environment.name}`, then give its id "
+                f"(it is now {plan.id})."
             )
         if plan_id is not None and plan_id != plan.id:
             raise RefusedError(
-                f"Plan {plan_id} is stale: the account, the parameters or the selected phases are not what they "
-                f"were. Nothing was changed. Look at the new plan, {plan.id}, and apply that."
+                f"Plan {plan_id} is stale: the account, the parameters or the selected phases are not "
+                f"what they were. Nothing was changed. Look at the new plan, {plan.id}, and apply that."
             )
 
     def apply(
@@ -216,9 +217,7 @@ def permissions(
     """
     grants: list[Any] = [(("sts:GetCallerIdentity",), ("*",))]
     for phase in phases:
-        for resource in phase.resources(environment):
-            grants.append((resource.permissions, resource.scope(environment)))
-        for check in (*phase.checks, *criteria.get(phase.id, ())):
-            if check.permissions:
-                grants.append((check.permissions, ("*",)))
+        resources, checks = phase.resources(environment), (*phase.checks, *criteria.get(phase.id, ()))
+        grants += [(each.permissions, each.scope(environment)) for each in resources]
+        grants += [(each.permissions, ("*",)) for each in checks if each.permissions]
     return policies.split(policies.operator(grants))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -116,7 +117,9 @@ class Run:
         self.plan = self.runbook.plan(options.phases)
         if options.mode == "apply":
             self.runbook.refuse_apply(self.plan, options.plan_id, options.adopt)
-        self.folder = RunFolder.at(options.folder) if options.folder else RunFolder(self.runbook.environment.name)
+        self.folder = (
+            RunFolder.at(options.folder) if options.folder else RunFolder(self.runbook.environment.name)
+        )
         self.record = self._new_record()
 
     def _new_record(self) -> RunRecord:
@@ -227,14 +230,18 @@ class Run:
         event_file = self.folder.path / f"{name.removesuffix('.ipynb')}.events.jsonl"
         done = _Executed()
         started = time.monotonic()
-        with _Follower(event_file, lambda event: self._follow(phase, done, event)):
+        variables = {**variables, events.FILE_VARIABLE: str(event_file)}
+        with (
+            _Follower(event_file, lambda event: self._follow(phase, done, event)),
+            tempfile.TemporaryDirectory(prefix="ziggie-") as sockets,
+        ):
             try:
                 papermill.execute_notebook(
                     source,
                     self.folder.path / name,
                     parameters=parameters,
                     progress_bar=False,
-                    kernel_manager_class=_kernel_manager({**variables, events.FILE_VARIABLE: str(event_file)}),
+                    kernel_manager_class=_kernel_manager(variables, sockets),
                 )
             except PapermillExecutionError as error:
                 done.failure, done.cell = f"{error.ename}: {error.evalue}", error.cell_index
@@ -287,14 +294,21 @@ def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {kind: one[kind] + other[kind] for kind in one}
 
 
-def _kernel_manager(variables: Mapping[str, str]) -> type[AsyncKernelManager]:
+def _kernel_manager(variables: Mapping[str, str], sockets: str) -> type[AsyncKernelManager]:
     """Return a manager whose kernels have these variables and start in the checkout.
 
-    The parent's own environment and working directory are left alone.
+    The parent's own environment and working directory are left alone. Where the platform has Unix
+    sockets, kernels are reached through a private folder of them, not through ports that anybody on
+    the machine could try.
     """
 
-    class RunKernelManager(AsyncKernelManager):  # type: ignore[misc]
-        async def start_kernel(self, **options: Any) -> None:
+    class RunKernelManager(AsyncKernelManager):
+        def __init__(self, **options: Any) -> None:
+            if os.name == "posix":
+                options |= {"transport": "ipc", "ip": os.path.join(sockets, "kernel")}  # noqa: PTH118 - text
+            super().__init__(**options)
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             options["env"] = {**os.environ, **variables}
             options["cwd"] = str(ROOT)
             await super().start_kernel(**options)

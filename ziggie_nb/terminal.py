@@ -88,7 +88,9 @@ def value_in_words(value: Any) -> str:
 
 def plan_table(rows: Iterable[TaskRow]) -> Table:
     """Return a plan: what would be done with each resource, and what a person wants to know before."""
-    table = _table("Plan", "Task", "What", "Name", "Action", "What changes", "$/month", "Can be undone", "minutes")
+    table = _table(
+        "Plan", "Task", "What", "Name", "Action", "What changes", "$/month", "Can be undone", "minutes"
+    )
     for row in rows:
         table.add_row(
             row.task,
@@ -108,9 +110,7 @@ def _changes_in_words(row: TaskRow) -> str:
         return f"{row.error['code']}: {row.error['message']}"
     if row.action in {"create", "keep"}:
         return _others(row)
-    shown = [
-        f"{d['field']}: {value_in_words(d['before'])} → {value_in_words(d['after'])}" for d in row.diff
-    ]
+    shown = [f"{d['field']}: {value_in_words(d['before'])} → {value_in_words(d['after'])}" for d in row.diff]
     return "\n".join([*shown, *([_others(row)] if row.others else [])])
 
 
@@ -124,7 +124,9 @@ def drift_table(rows: Iterable[TaskRow]) -> Table:
     for row in rows:
         for each in row.diff:
             wanted, found = value_in_words(each["after"]), value_in_words(each["before"])
-            table.add_row(row.task, row.resource, escape(row.name), each["field"], escape(wanted), escape(found))
+            table.add_row(
+                row.task, row.resource, escape(row.name), each["field"], escape(wanted), escape(found)
+            )
         if row.error:
             table.add_row(row.task, row.resource, escape(row.name), "", "", escape(row.error["message"]))
     return table
@@ -178,7 +180,11 @@ def header(runbook: Runbook, mode: str) -> str:
     """Return the line that stands above everything: where, as whom, in which mode."""
     environment, caller = runbook.environment, runbook.aws.caller
     expires = f", valid until {caller.expires:%H:%M} UTC" if caller.expires else ""
-    endpoint = f"{runbook.endpoint_in_words} ({runbook.endpoint})" if environment.is_sandbox else runbook.endpoint_in_words
+    endpoint = (
+        f"{runbook.endpoint_in_words} ({runbook.endpoint})"
+        if environment.is_sandbox
+        else runbook.endpoint_in_words
+    )
     return (
         f"{environment.name} · account {environment.account_id} · {environment.region} · {endpoint} · "
         f"{caller.arn}{expires} · {mode}"
@@ -272,8 +278,8 @@ def conclude(record: RunRecord, out: Console) -> None:
     done = sum(row.status in {"done", "skipped"} for row in rows)
     calls = record.api_calls
     out.print(
-        f"\n{RUN_STATUSES.get(record.status, record.status).capitalize()} (exit {record.exit_code}): {done} of "
-        f"{len(rows)} tasks, {calls['read']} reads and {calls['write']} writes in {record.seconds:.0f} s.",
+        f"\n{RUN_STATUSES.get(record.status, record.status).capitalize()} (exit {record.exit_code}): "
+        f"{done} of {len(rows)} tasks, {calls['read']} reads and {calls['write']} writes in {record.seconds:.0f} s.",
         markup=False,
     )
 

@@ -134,3 +134,10 @@ def test_a_name_scheduled_for_deletion_has_its_own_error(aws: Aws) -> None:
     assert refusal(secrets.create_secret, Name="dummy", SecretString="x") == ("InvalidRequestException", 400)
     secrets.restore_secret(SecretId="dummy")
     assert secrets.get_secret_value(SecretId="dummy")["SecretString"] == "dummy"
+
+
+def test_the_role_of_ec2_spot_has_awss_name(aws: Aws) -> None:
+    """The runbook finds it by that name."""
+    iam = aws.client("iam")
+    role = iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")["Role"]
+    assert role["RoleName"] == "AWSServiceRoleForEC2Spot"

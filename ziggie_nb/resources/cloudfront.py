@@ -134,7 +134,9 @@ class ResponseHeadersPolicy(Resource):
         return aws.look(f"live:{self.key}", lambda: self._read(aws))
 
     def _read(self, aws: Aws) -> State | None:
-        found = next((p for p in self._policies(aws) if p["ResponseHeadersPolicyConfig"]["Name"] == self.name), None)
+        found = next(
+            (p for p in self._policies(aws) if p["ResponseHeadersPolicyConfig"]["Name"] == self.name), None
+        )
         if found is None:
             return None
         config = found["ResponseHeadersPolicyConfig"]
@@ -158,7 +160,11 @@ class ResponseHeadersPolicy(Resource):
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Create it, or update its CORS part against its present version; its other parts stay."""
         cloudfront = aws.client("cloudfront")
-        ours: Any = {"Name": self.name, "Comment": tags_to_text(want["tags"]), "CorsConfig": _cors_config(want)}
+        ours: Any = {
+            "Name": self.name,
+            "Comment": tags_to_text(want["tags"]),
+            "CorsConfig": _cors_config(want),
+        }
         if live is None:
             cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=ours)
             return
@@ -296,8 +302,9 @@ class Distribution(Resource):
         version = found["ETag"]
         config: Any = found["Distribution"]["DistributionConfig"]
         if config["Enabled"]:
+            disabled: Any = {**config, "Enabled": False}
             answer = cloudfront.update_distribution(
-                Id=live["id"], IfMatch=version, DistributionConfig={**config, "Enabled": False}
+                Id=live["id"], IfMatch=version, DistributionConfig=disabled
             )
             version = answer["ETag"]
         cloudfront.get_waiter("distribution_deployed").wait(
@@ -322,7 +329,7 @@ def _id_of(resource: OriginAccessControl | ResponseHeadersPolicy, aws: Aws) -> s
     return live["id"] if live else KNOWN_AFTER_APPLY
 
 
-def _items(values: Sequence[str]) -> dict[str, Any]:
+def _items(values: Sequence[Any]) -> dict[str, Any]:
     return {"Quantity": len(values), "Items": list(values)}
 
 

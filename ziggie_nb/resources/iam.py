@@ -305,7 +305,11 @@ class RolePolicy(Resource):
     document: dict[str, Any]
 
     kind: ClassVar[str] = "Role's inline policy"
-    permissions: ClassVar[tuple[str, ...]] = ("iam:DeleteRolePolicy", "iam:GetRolePolicy", "iam:PutRolePolicy")
+    permissions: ClassVar[tuple[str, ...]] = (
+        "iam:DeleteRolePolicy",
+        "iam:GetRolePolicy",
+        "iam:PutRolePolicy",
+    )
 
     @property
     def owner(self) -> Role:
@@ -351,7 +355,11 @@ class SourceAddressGuard(Resource):
     source_cidrs: tuple[str, ...]
 
     kind: ClassVar[str] = "User's source-address guard"
-    permissions: ClassVar[tuple[str, ...]] = ("iam:DeleteUserPolicy", "iam:GetUserPolicy", "iam:PutUserPolicy")
+    permissions: ClassVar[tuple[str, ...]] = (
+        "iam:DeleteUserPolicy",
+        "iam:GetUserPolicy",
+        "iam:PutUserPolicy",
+    )
 
     @property
     def owner(self) -> User:
@@ -560,7 +568,10 @@ class InstanceProfile(Resource):
         iam, name = aws.client("iam"), self.name
         if live["role"]:
             unless(
-                lambda: iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=live["role"]), GONE
+                lambda: iam.remove_role_from_instance_profile(
+                    InstanceProfileName=name, RoleName=live["role"]
+                ),
+                GONE,
             )
         unless(lambda: iam.delete_instance_profile(InstanceProfileName=name), GONE)
 
@@ -578,7 +589,11 @@ class AccessKey(Resource):
     file: Path
 
     kind: ClassVar[str] = "Access key"
-    permissions: ClassVar[tuple[str, ...]] = ("iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:ListAccessKeys")
+    permissions: ClassVar[tuple[str, ...]] = (
+        "iam:CreateAccessKey",
+        "iam:DeleteAccessKey",
+        "iam:ListAccessKeys",
+    )
     reversible: ClassVar[str] = "yes; whoever uses the key is then locked out"
 
     @property

@@ -98,8 +98,8 @@ class Bucket(Resource):
         namespaced = f"{self.name}-{aws.account_id}-{aws.region}-an"
         return RunbookError(
             f"The bucket name {self.name} is taken by another AWS account, or this caller may not look at it "
-            f"(S3 answers 403 to both). Bucket names are shared by all of AWS: set s3_assets.bucket to another, "
-            f"for instance {namespaced}, which only this account can have."
+            f"(S3 answers 403 to both). Bucket names are shared by all of AWS: set s3_assets.bucket to "
+            f"another, for instance {namespaced}, which only this account can have."
         )
 
     def put(self, aws: Aws, want: State, live: State | None) -> None:
@@ -110,8 +110,8 @@ class Bucket(Resource):
             live = self._read(aws.view()) or {"tags": {}}
         elif live["region"] != want["region"]:
             raise RunbookError(
-                f"Bucket {self.name} is in {live['region']}, not in {want['region']}, and a bucket cannot move. "
-                "Choose another s3_assets.bucket, or set the region to the bucket's."
+                f"Bucket {self.name} is in {live['region']}, not in {want['region']}, and a bucket cannot "
+                "move. Choose another s3_assets.bucket, or set the region to the bucket's."
             )
         if live["tags"] != want["tags"]:
             tags = tags_as_pairs(want["tags"])
@@ -155,7 +155,7 @@ class Bucket(Resource):
         self._delete_versions(aws, only_markers=False)
 
     def _versions(self, aws: Aws) -> list[Any]:
-        pages = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=self.name)
+        pages: Any = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=self.name)
         kinds = ("Versions", "DeleteMarkers")
         return [entry for page in pages for kind in kinds for entry in page.get(kind, [])]
 
@@ -170,9 +170,13 @@ class Bucket(Resource):
         ]
         for start in range(0, len(doomed), 1000):  # DeleteObjects takes a thousand at a time
             batch: Any = doomed[start : start + 1000]
-            answer = aws.client("s3").delete_objects(Bucket=self.name, Delete={"Objects": batch, "Quiet": True})
+            answer = aws.client("s3").delete_objects(
+                Bucket=self.name, Delete={"Objects": batch, "Quiet": True}
+            )
             for failure in answer.get("Errors", []):
-                raise RunbookError(f"Object {failure.get('Key')} could not be deleted: {failure.get('Message')}")
+                raise RunbookError(
+                    f"Object {failure.get('Key')} could not be deleted: {failure.get('Message')}"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +196,10 @@ class BucketPublicAccessBlock(BucketPart):
     """Nothing in the bucket can be made public, by policy or by access list."""
 
     kind: ClassVar[str] = "Bucket public access block"
-    permissions: ClassVar[tuple[str, ...]] = ("s3:GetBucketPublicAccessBlock", "s3:PutBucketPublicAccessBlock")
+    permissions: ClassVar[tuple[str, ...]] = (
+        "s3:GetBucketPublicAccessBlock",
+        "s3:PutBucketPublicAccessBlock",
+    )
 
     def desired(self, aws: Aws) -> State:
         """Return all four switches on."""
@@ -230,7 +237,10 @@ class BucketOwnership(BucketPart):
     """The bucket's owner owns every object; access lists are off."""
 
     kind: ClassVar[str] = "Bucket ownership"
-    permissions: ClassVar[tuple[str, ...]] = ("s3:GetBucketOwnershipControls", "s3:PutBucketOwnershipControls")
+    permissions: ClassVar[tuple[str, ...]] = (
+        "s3:GetBucketOwnershipControls",
+        "s3:PutBucketOwnershipControls",
+    )
 
     def desired(self, aws: Aws) -> State:
         """Return S3's own recommendation."""
@@ -244,14 +254,20 @@ class BucketOwnership(BucketPart):
             "OwnershipControlsNotFoundError",
             "NoSuchBucket",
         )
-        return {"object_ownership": answer["OwnershipControls"]["Rules"][0]["ObjectOwnership"]} if answer else None
+        return (
+            {"object_ownership": answer["OwnershipControls"]["Rules"][0]["ObjectOwnership"]}
+            if answer
+            else None
+        )
 
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Write the ownership rule."""
         del live
         controls: Any = {"Rules": [{"ObjectOwnership": want["object_ownership"]}]}
         settled(
-            lambda: aws.client("s3").put_bucket_ownership_controls(Bucket=self.name, OwnershipControls=controls)
+            lambda: aws.client("s3").put_bucket_ownership_controls(
+                Bucket=self.name, OwnershipControls=controls
+            )
         )
 
     def delete(self, aws: Aws, live: State) -> None:
@@ -265,7 +281,10 @@ class BucketEncryption(BucketPart):
     """Objects are encrypted at rest with S3's own keys; this costs nothing."""
 
     kind: ClassVar[str] = "Bucket encryption"
-    permissions: ClassVar[tuple[str, ...]] = ("s3:GetEncryptionConfiguration", "s3:PutEncryptionConfiguration")
+    permissions: ClassVar[tuple[str, ...]] = (
+        "s3:GetEncryptionConfiguration",
+        "s3:PutEncryptionConfiguration",
+    )
     # Since 2023 a bucket is never unencrypted: deleting the rule brings S3's default back.
     remains: ClassVar[State | None] = {"algorithm": "AES256"}
 
@@ -334,7 +353,9 @@ class BucketVersioning(BucketPart):
 
     def _set(self, aws: Aws, status: Any) -> None:
         s3 = aws.client("s3")
-        settled(lambda: s3.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": status}))
+        settled(
+            lambda: s3.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": status})
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,6 +376,11 @@ class BucketPolicyStatement(BucketPart):
         "s3:PutBucketPolicy",
     )
 
+    @property
+    def shared_document(self) -> tuple[str, ...]:
+        """The bucket's policy."""
+        return ("bucket policy", self.name)
+
     def wanted_statement(self, aws: Aws) -> dict[str, Any]:
         """Return the statement; one that names what AWS numbers looks that up."""
         del aws
@@ -370,7 +396,9 @@ class BucketPolicyStatement(BucketPart):
         answer = aws.look(
             f"s3:policy:{self.name}",
             lambda: unless(
-                lambda: aws.client("s3").get_bucket_policy(Bucket=self.name), "NoSuchBucketPolicy", "NoSuchBucket"
+                lambda: aws.client("s3").get_bucket_policy(Bucket=self.name),
+                "NoSuchBucketPolicy",
+                "NoSuchBucket",
             ),
         )
         return {"statements": policies.statements_by_sid(answer["Policy"])} if answer else None
@@ -425,6 +453,11 @@ class LifecycleRules(BucketPart):
     shared: ClassVar[frozenset[str]] = frozenset({"rules"})
     permissions: ClassVar[tuple[str, ...]] = ("s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration")
     reversible: ClassVar[str] = "the rules can be removed; what they moved or expired stays so"
+
+    @property
+    def shared_document(self) -> tuple[str, ...]:
+        """The bucket's lifecycle configuration."""
+        return ("lifecycle", self.name)
 
     def desired(self, aws: Aws) -> State:
         """Return our rules by id."""
@@ -498,12 +531,18 @@ class IntelligentTieringArchive(BucketPart):
         del aws
         if self.archive_after_days is None:
             return None
-        return {"status": "Enabled", "prefix": self.prefix, "days": {"ARCHIVE_ACCESS": self.archive_after_days}}
+        return {
+            "status": "Enabled",
+            "prefix": self.prefix,
+            "days": {"ARCHIVE_ACCESS": self.archive_after_days},
+        }
 
     def read(self, aws: Aws) -> State | None:
         """Return our configuration."""
         answer = unless(
-            lambda: aws.client("s3").get_bucket_intelligent_tiering_configuration(Bucket=self.name, Id=ARCHIVE_ID),
+            lambda: aws.client("s3").get_bucket_intelligent_tiering_configuration(
+                Bucket=self.name, Id=ARCHIVE_ID
+            ),
             "NoSuchConfiguration",
             "NoSuchBucket",
         )
@@ -575,7 +614,9 @@ class BucketCors(BucketPart):
     def read(self, aws: Aws) -> State | None:
         """Return all rules by id."""
         answer = unless(
-            lambda: aws.client("s3").get_bucket_cors(Bucket=self.name), "NoSuchCORSConfiguration", "NoSuchBucket"
+            lambda: aws.client("s3").get_bucket_cors(Bucket=self.name),
+            "NoSuchCORSConfiguration",
+            "NoSuchBucket",
         )
         return {"rules": _by_id(answer.get("CORSRules", []))} if answer else None
 
@@ -619,7 +660,8 @@ class BucketPrefixes(BucketPart):
         """Return the bucket's top folders; one listing, however many objects there are."""
         pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.name, Delimiter="/")
         found = unless(
-            lambda: [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])], "NoSuchBucket"
+            lambda: [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])],
+            "NoSuchBucket",
         )
         return {"prefixes": dict.fromkeys(found, "present")} if found else None
 

@@ -6,11 +6,22 @@ from collections.abc import Callable
 from copy import copy
 
 from moto.iam.exceptions import DeleteConflictException
-from moto.iam.models import AWSManagedPolicy, Group, IAMBackend, ManagedPolicy, Role, User
+from moto.iam.models import (
+    SERVICE_NAME_CONVERSION,
+    AWSManagedPolicy,
+    Group,
+    IAMBackend,
+    ManagedPolicy,
+    Role,
+    User,
+)
 
 from ziggie_nb.sandbox.corrections import corrects
 
 Holder = Role | Group | User
+
+# Moto calls the role of EC2 Spot AWSServiceRoleForspot; AWS's own name for it is AWSServiceRoleForEC2Spot.
+SERVICE_NAME_CONVERSION["spot"] = "EC2Spot"
 
 
 @corrects(IAMBackend, "delete_policy")

@@ -1,0 +1,133 @@
+"""Applying: a plan carried out in its order, each resource read again just before it is changed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ziggie_nb.core.facts import ErrorFacts, facts
+from ziggie_nb.core.model import KNOWN_AFTER_APPLY, Action, Applied, Change, Outcome, Resource, Status
+from ziggie_nb.core.planning import consider
+from ziggie_nb.errors import CredentialsEndedError, RunbookError, WaitingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ziggie_nb.aws import Aws
+
+
+def apply(
+    changes: Sequence[Change],
+    aws: Aws,
+    *,
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
+    keep_former: Callable[[Change], None] = lambda _change: None,
+) -> Applied:
+    """Carry out a plan in its order; each resource is read again just before it is changed.
+
+    One failure holds up only what stands on it. Ended credentials stop at a resource's boundary.
+
+    Args:
+        changes: from :func:`plan`.
+        aws: a read-only connection; the writing one is made here.
+        on_outcome: called after each change, for progress.
+        keep_former: called with what is adopted, before it is changed.
+    """
+    outcomes: dict[tuple[str, str, str], Outcome] = {}
+    ended: CredentialsEndedError | None = None
+    for change in changes:
+        if ended is None:
+            try:
+                outcome = _apply_one(change, aws, outcomes, keep_former)
+            except CredentialsEndedError as error:
+                ended = error
+        if ended is not None:
+            outcome = Outcome(change, Status.NOT_TRIED, facts(ended))
+        outcomes[change.resource.key] = outcome
+        on_outcome(outcome)
+    return Applied(tuple(outcomes.values()), ended)
+
+
+def _apply_one(
+    change: Change,
+    aws: Aws,
+    earlier: Mapping[tuple[str, str, str], Outcome],
+    keep_former: Callable[[Change], None],
+) -> Outcome:
+    blocked = _blocker(change.resource, earlier)
+    if blocked is not None:
+        return Outcome(change, Status.NOT_TRIED, blocked)
+    if change.error is not None:
+        return Outcome(change, Status.FAILED, change.error)
+    if not change.writes:
+        return Outcome(change, Status.DONE)
+    aws.ensure_credentials()
+    try:
+        fresh = consider(change.resource, aws.view())
+        _refuse_unplanned(change, fresh, earlier)
+        if change.action is Action.ADOPT:
+            keep_former(fresh)
+        _write(fresh, aws.writable())
+    except CredentialsEndedError:
+        raise
+    except WaitingError as error:
+        return Outcome(change, Status.WAITING, facts(error), error)
+    except (ClientError, BotoCoreError, RunbookError) as error:
+        return Outcome(change, Status.FAILED, facts(error))
+    return Outcome(change, Status.DONE)
+
+
+def _refuse_unplanned(
+    planned: Change, fresh: Change, earlier: Mapping[tuple[str, str, str], Outcome]
+) -> None:
+    """Leave a resource alone that is no longer as the plan saw it.
+
+    Raises:
+        RunbookError: it has changed meanwhile, or cannot be read any more.
+    """
+    if fresh.error is not None:
+        raise RunbookError(f"{fresh.error.code}: {fresh.error.message}")
+    if fresh.writes and not _as_planned(planned, fresh, earlier):
+        raise RunbookError(
+            f"{planned.resource.kind} {planned.resource.name} has changed since the plan was made "
+            f"({_summary(fresh)}). It was left alone; look at a new plan first."
+        )
+
+
+def _write(fresh: Change, aws: Aws) -> None:
+    if not fresh.writes:
+        return
+    if fresh.want is None:
+        fresh.resource.delete(aws, fresh.live or {})
+    else:
+        fresh.resource.put(aws, fresh.want, fresh.live)
+
+
+def _as_planned(planned: Change, fresh: Change, earlier: Mapping[tuple[str, str, str], Outcome]) -> bool:
+    owner = planned.resource.owner
+    owner_outcome = earlier.get(owner.key) if owner else None
+    if owner_outcome is not None and owner_outcome.change.action is Action.CREATE:
+        return True  # AWS fills a new bucket with defaults of its own, which no plan could have seen
+    # "(known after apply)" counts as written: by now it is known, and differs in the text only.
+    written = {d.field for d in planned.differences if KNOWN_AFTER_APPLY in json.dumps(d.after, default=str)}
+    expected = [d for d in planned.differences if d.field not in written]
+    return [d for d in fresh.differences if d.field not in written] == expected
+
+
+def _summary(change: Change) -> str:
+    names = ", ".join(each.field for each in change.differences[:3])
+    return f"now {change.action.value}: {names}" if names else f"now {change.action.value}"
+
+
+def _blocker(resource: Resource, earlier: Mapping[tuple[str, str, str], Outcome]) -> ErrorFacts | None:
+    for other in resource.stands_on:
+        outcome = earlier.get(other.key)
+        if outcome is not None and outcome.status is not Status.DONE:
+            return ErrorFacts(
+                code="NotTried",
+                message=f"It stands on {other.kind} {other.name}, which is not in place.",
+                next=f"See task {other.task} first; the next run then goes on here.",
+            )
+    return None

@@ -1,0 +1,112 @@
+"""Removing: what destroy takes away, what it leaves, and what holds it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ziggie_nb.core.facts import facts
+from ziggie_nb.core.model import Action, Applied, Change, Origin, Outcome, Resource, State, Status
+from ziggie_nb.core.planning import plan
+from ziggie_nb.errors import CredentialsEndedError, RefusedError, RunbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ziggie_nb.aws import Aws
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What destroy would do with one resource that exists."""
+
+    resource: Resource
+    live: State
+    goes: bool
+    why: str
+
+
+def plan_removal(
+    resources: Sequence[Resource], aws: Aws, *, delete_adopted: bool = False
+) -> tuple[Removal, ...]:
+    """Say what destroy would remove and what it would leave, in the order of removal (backwards)."""
+    changes = plan(resources, aws)
+    removals: dict[tuple[str, str, str], Removal] = {}
+    for change in changes:
+        if change.error is not None:
+            raise RunbookError(
+                f"{change.resource.kind} {change.resource.name} could not be read ({change.error.code}: "
+                f"{change.error.message}), so nothing was removed. {change.error.next}"
+            )
+        if change.live is not None and change.live != change.resource.remains:
+            removals[change.resource.key] = _removal(change, removals, delete_adopted=delete_adopted)
+    return tuple(reversed(removals.values()))
+
+
+def _removal(
+    change: Change, earlier: Mapping[tuple[str, str, str], Removal], *, delete_adopted: bool
+) -> Removal:
+    resource, live = change.resource, change.live or {}
+    if change.origin is Origin.SOMEBODY:
+        return Removal(resource, live, goes=False, why="made by somebody else")
+    if change.origin is Origin.ADOPTED and not delete_adopted:
+        return Removal(resource, live, goes=False, why="adopted; --delete-adopted would remove it")
+    owner = earlier.get(resource.owner.key) if resource.owner else None
+    if owner is not None and owner.goes:
+        return Removal(
+            resource, live, goes=True, why=f"goes with {owner.resource.kind} {owner.resource.name}"
+        )
+    return Removal(resource, live, goes=True, why="made by this runbook")
+
+
+def refuse_removal(removals: Iterable[Removal], aws: Aws) -> None:
+    """Refuse a destroy that would lose what is not the runbook's own (objects in a bucket).
+
+    Raises:
+        RefusedError: nothing was deleted.
+    """
+    reasons = (each.resource.holds_back(aws) for each in removals if each.goes)
+    refused = [reason for reason in reasons if reason]
+    if refused:
+        raise RefusedError(" ".join(refused))
+
+
+def destroy(
+    removals: Sequence[Removal],
+    aws: Aws,
+    *,
+    delete_objects: bool = False,
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
+) -> Applied:
+    """Remove what goes, in the given order; parts are left to vanish with their owner.
+
+    One failure does not stop the others: what remains is removed by the next destroy.
+    """
+    outcomes: list[Outcome] = []
+    going = {each.resource.key for each in removals if each.goes}
+    for removal in (each for each in removals if each.goes):
+        owner = removal.resource.owner
+        if owner is not None and owner.key in going:
+            continue  # taken away by itself it would leave its owner bare, should that fail to go
+        change = Change(removal.resource, Action.DELETE, live=removal.live)
+        try:
+            aws.ensure_credentials()
+            _remove(removal, aws.writable(), delete_objects=delete_objects)
+            outcome = Outcome(change, Status.DONE)
+        except CredentialsEndedError as error:
+            return Applied(tuple(outcomes), error)
+        except (ClientError, BotoCoreError, RunbookError) as error:
+            outcome = Outcome(change, Status.FAILED, facts(error))
+        outcomes.append(outcome)
+        on_outcome(outcome)
+    return Applied(tuple(outcomes))
+
+
+def _remove(removal: Removal, aws: Aws, *, delete_objects: bool) -> None:
+    if delete_objects:
+        removal.resource.empty(aws)
+    live = removal.resource.read(aws.view())
+    if live is not None:
+        removal.resource.delete(aws, live)
