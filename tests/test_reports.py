@@ -498,11 +498,23 @@ def test_every_exit_code_has_a_sentence_and_a_meaning(code: int) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "said"),
-    [("plan", "nothing was touched"), ("verify", "as the parameters ask"), ("apply", "every gate passed")],
+    [
+        ("plan", "nothing was touched"),
+        ("verify", "as the parameters ask"),
+        ("apply", "every gate passed, apart from 1 exit criterion skipped"),
+    ],
 )
 def test_a_good_end_is_said_as_the_mode_has_it(mode: str, said: str) -> None:
     """A plan has changed nothing, and passed no gate."""
     assert said in reports.headline(replace(run(), mode=mode, exit_code=0))
+
+
+def test_no_gate_is_not_a_passed_gate() -> None:
+    """Where nothing was evaluated, nothing passed."""
+    bare = replace(
+        run(), phases=[PhaseRecord("01", "7.5.1", "AWS account", "ok")], gate={"criteria": []}, exit_code=0
+    )
+    assert reports.headline(bare) == "Done: every task is in place; no gate was evaluated."
 
 
 def test_the_page_names_failures_with_the_next_step(tmp_path: Path) -> None:

@@ -498,6 +498,10 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def _criteria_count(number: int) -> str:
+    return "1 exit criterion" if number == 1 else f"{number} exit criteria"
+
+
 def _counted(words: Iterable[str]) -> str:
     """Count words, in the order of :data:`MARKS`, e.g. "3 create, 40 keep"."""
     counts = Counter(words)
@@ -664,10 +668,10 @@ def write_html(record: RunRecord, path: Path) -> None:
 
 def headline(record: RunRecord) -> str:
     """Say in one sentence how a run ended."""
-    rows, verdicts = list(_rows(record)), Counter(each["verdict"] for each in _criteria(record))
+    rows, verdicts = list(_rows(record)), Counter(str(each["verdict"]) for each in _criteria(record))
     failed = sum(row.status == Status.FAILED for row in rows)
     waiting = len(waiting_table(record).rows)
-    criteria = _count(sum(verdicts.values()), "exit criterion").replace("criterions", "criteria")
+    criteria = _criteria_count(verdicts.total())
     sentences = {
         1: f"Something failed: {failed} of {_count(len(rows), 'task')}.",
         2: "The usage or the parameters were wrong; nothing was touched.",
@@ -678,16 +682,19 @@ def headline(record: RunRecord) -> str:
         7: f"All is done that can be; {_count(waiting, 'thing')} to wait for.",
         130: "Interrupted; the next run goes on from here.",
     }
-    return sentences.get(record.exit_code, _good_headline(record, rows))
+    return sentences.get(record.exit_code, _good_headline(record, rows, verdicts))
 
 
-def _good_headline(record: RunRecord, rows: Sequence[TaskRow]) -> str:
+def _good_headline(record: RunRecord, rows: Sequence[TaskRow], verdicts: Counter[str]) -> str:
     if record.mode == "plan":
         changes = sum(_writes(row) for row in rows)
         return f"Planned: {_count(changes, 'change')} would be made; nothing was touched."
     if record.mode == "verify":
         return "Verified: everything is as the parameters ask for it."
-    return "Done: every task is in place and every gate passed."
+    if not verdicts:
+        return "Done: every task is in place; no gate was evaluated."
+    apart = f", apart from {_criteria_count(verdicts['SKIP'])} skipped" if verdicts["SKIP"] else ""
+    return f"Done: every task is in place and every gate passed{apart}."
 
 
 def _rows(record: RunRecord) -> Iterator[TaskRow]:
