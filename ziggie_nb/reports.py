@@ -110,8 +110,10 @@ class Column:
         return f"{cell:,.{self.decimals}f}"
 
     def plain(self, cell: Cell) -> str:
-        """Return a cell as plain text, with its mark's shape."""
+        """Return a cell as plain text, with its mark's shape; folded lines are only counted."""
         text = self.text(cell)
+        if self.kind == "folded" and "\n" in text:
+            return f"{len(text.splitlines())} items"
         return f"{MARKS.get(str(cell), OTHER_MARK)[0]} {text}" if text and self.kind == "mark" else text
 
 
@@ -207,6 +209,7 @@ def plan_table(rows: Sequence[TaskRow]) -> Table:
         Column("Cost ($/month)", "number"),
         Column("Can be undone"),
         Column("Time (minutes)", "number", decimals=1),
+        Column("Permissions", "folded"),
     )
     lines = (
         (
@@ -218,6 +221,7 @@ def plan_table(rows: Sequence[TaskRow]) -> Table:
             _monthly(row),
             row.reversible,
             row.minutes if _writes(row) else None,
+            "\n".join(row.permissions),
         )
         for row in rows
     )
