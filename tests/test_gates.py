@@ -547,7 +547,9 @@ def test_criteria_have_ids_and_titles_of_their_own() -> None:
 def test_criteria_stand_in_the_plans_order_and_name_its_tasks() -> None:
     """The gate reads as the plan's checklist."""
     for phase, checks in gates.CRITERIA.items():
-        assert {check.task.split(".")[2] for check in checks} == {phase.lstrip("0")}
+        tasks = [check.task for check in checks]
+        assert tasks == sorted(tasks)
+        assert {task.split(".")[2] for task in tasks} == {phase.lstrip("0")}
 
 
 def test_gates_import_nothing_that_builds() -> None:

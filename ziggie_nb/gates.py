@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import partial, wraps
 from ipaddress import ip_network
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from botocore import xform_name
@@ -1093,7 +1094,7 @@ DOCUMENT = ("iam:GetPolicy", "iam:GetPolicyVersion")
 CDN = ("cloudfront:GetDistribution", "cloudfront:ListDistributions")
 LIFECYCLE = "s3:GetLifecycleConfiguration"
 
-CRITERIA: dict[str, tuple[Check, ...]] = {
+_CRITERIA: dict[str, tuple[Check, ...]] = {
     "01": (
         _criterion("7.5.1", "gate-6", "Prerequisite: Gate 6 passed", "declared, by whom and when", _gate_6),
         _criterion(
@@ -1383,5 +1384,9 @@ CRITERIA: dict[str, tuple[Check, ...]] = {
             "s3:GetBucketCORS",
         ),
     ),
+}
+
+CRITERIA: dict[str, tuple[Check, ...]] = {
+    phase: tuple(sorted(criteria, key=attrgetter("task"))) for phase, criteria in _CRITERIA.items()
 }
 """By phase: the exit criteria, in the order in which the plan has their tasks."""
