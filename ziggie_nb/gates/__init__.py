@@ -1,0 +1,63 @@
+"""Exit criteria of the phases, read afresh.
+
+A gate shares nothing with what built things: it makes its own requests and judges the answers by the
+parameters and the plan alone, so that a mistake in a resource cannot hide itself. It fails closed:
+what is not there is FAIL, what AWS refuses to tell is ERROR (:func:`ziggie_nb.checks.evaluate`), and
+what only AWS itself can prove is SKIP on any other endpoint. Every piece of evidence names the call
+and the value it gave.
+
+One module for each thing looked at, its criteria at its end; ``asking`` and ``documents`` are what
+they share.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from ziggie_nb.checks import Check, Finding, evaluate, row
+from ziggie_nb.errors import UsageError, nearest
+from ziggie_nb.gates import account, cdn, iam, s3
+
+if TYPE_CHECKING:
+    from ziggie_nb.aws import Aws
+    from ziggie_nb.settings import Environment
+
+CRITERIA: dict[str, tuple[Check, ...]] = {
+    phase: tuple(sorted(criteria, key=attrgetter("task")))
+    for phase, criteria in {
+        "01": account.CRITERIA,
+        "02": iam.CRITERIA,
+        "03": (*s3.CRITERIA, *cdn.CRITERIA),
+    }.items()
+}
+"""By phase: the exit criteria, in the order in which the plan has their tasks."""
+
+SIDE_BY_SIDE = 4
+"""Criteria of one gate looked at together; more would only meet AWS's throttling."""
+
+
+def evaluate_gate(phase: str, aws: Aws, environment: Environment) -> list[tuple[Check, Finding]]:
+    """Look at every exit criterion of a phase, several at a time, and keep their order.
+
+    Args:
+        phase: two digits, a key of :data:`CRITERIA`.
+        aws: read-only; nothing that it has seen before counts.
+        environment: the parameters in force.
+
+    Raises:
+        UsageError: the phase has no gate.
+        CredentialsEndedError: the credentials ran out.
+    """
+    if phase not in CRITERIA:
+        raise UsageError(f'Phase "{phase}" has no gate.{nearest(phase, CRITERIA)}')
+    checks, fresh = CRITERIA[phase], aws.view()
+    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix=f"gate-{phase}") as pool:
+        findings = pool.map(lambda check: evaluate(check, fresh, environment), checks)
+        return list(zip(checks, findings, strict=True))
+
+
+def rows(phase: str, aws: Aws, environment: Environment) -> list[dict[str, Any]]:
+    """Evaluate a gate and return its criteria as they stand in run.json; raises as evaluate_gate does."""
+    return [row(check, finding) for check, finding in evaluate_gate(phase, aws, environment)]
