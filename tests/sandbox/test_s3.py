@@ -260,3 +260,25 @@ def test_our_own_bucket_made_twice_is_said_to_be_ours(emptied: Aws) -> None:
     constraint = {"LocationConstraint": "eu-north-1"}
     refused = refusal(create, Bucket="ziggie-test", CreateBucketConfiguration=constraint)
     assert refused == ("BucketAlreadyOwnedByYou", 409)
+
+
+TAGS = [{"Key": "ZiggieOrigin", "Value": "runbook"}]
+
+
+def test_a_bucket_is_created_with_its_tags(aws: Aws) -> None:
+    """So a run broken off right after it leaves no bucket that looks like a stranger's."""
+    s3 = aws.client("s3")
+    configuration = {"LocationConstraint": "eu-north-1", "Tags": TAGS}
+    s3.create_bucket(Bucket="born-with-tags", CreateBucketConfiguration=configuration)
+    assert s3.get_bucket_tagging(Bucket="born-with-tags")["TagSet"] == TAGS
+
+
+def test_a_deleted_buckets_tags_go_with_it(aws: Aws) -> None:
+    """The next bucket of that name is somebody's own, and must not pass for ours."""
+    s3 = aws.client("s3")
+    configuration = {"LocationConstraint": "eu-north-1"}
+    s3.create_bucket(Bucket="deleted-with-tags", CreateBucketConfiguration=configuration)
+    s3.put_bucket_tagging(Bucket="deleted-with-tags", Tagging={"TagSet": TAGS})
+    s3.delete_bucket(Bucket="deleted-with-tags")
+    s3.create_bucket(Bucket="deleted-with-tags", CreateBucketConfiguration=configuration)
+    assert refusal(s3.get_bucket_tagging, Bucket="deleted-with-tags") == ("NoSuchTagSet", 404)

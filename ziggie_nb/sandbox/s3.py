@@ -14,7 +14,7 @@ from moto.core.common_types import TYPE_RESPONSE
 from moto.iam.access_control import PermissionResult
 from moto.moto_api._internal import mock_random
 from moto.s3.exceptions import BucketAccessDeniedError, BucketAlreadyExists, MalformedXML
-from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.models import FakeBucket, S3Backend, s3_backends
 from moto.s3.responses import S3Response
 from moto.sts.models import sts_backends
 
@@ -84,6 +84,7 @@ def answer_for_a_bucket(former: BucketCall, response: S3Response, request: Any, 
         return _refuse_an_unknown_subresource(request)
     if request.method == "PUT" and not request.args:
         _refuse_a_name_of_somebody_else(response)
+        return _created(former, response, request, full_url)
     if "lifecycle" in request.args:
         return _answer_for_lifecycle(former, response, request, full_url)
     return former(response, request, full_url)
@@ -114,6 +115,30 @@ def _refuse_a_name_of_somebody_else(response: S3Response) -> None:
     _partition, owner = s3_backends.bucket_accounts.get(response.bucket_name, ("aws", ACCOUNT_ID))
     if owner != ACCOUNT_ID:
         raise BucketAlreadyExists(bucket=response.bucket_name)
+
+
+def _created(former: BucketCall, response: S3Response, request: Any, full_url: str) -> Answer:
+    """Moto leaves out the tags that a bucket is created with."""
+    known = response.bucket_name in response.backend.buckets
+    answer = former(response, request, full_url)
+    tags = {
+        tag.findtext("Key", ""): tag.findtext("Value", "")
+        for tag in (_parsed(response.body).iterfind("Tags/Tag") if response.body else ())
+    }
+    if tags and not known:
+        response.backend.put_bucket_tagging(response.bucket_name, tags)
+    return answer
+
+
+@corrects(S3Backend, "delete_bucket")
+def forget_tags_with_the_bucket(
+    former: Callable[[S3Backend, str], FakeBucket | None], backend: S3Backend, bucket_name: str
+) -> FakeBucket | None:
+    """Moto keeps a deleted bucket's tags, and gives them to the next bucket of that name."""
+    bucket = former(backend, bucket_name)
+    if bucket is not None:
+        backend.tagger.delete_all_tags_for_resource(bucket.arn)
+    return bucket
 
 
 def _refuse_an_unknown_subresource(request: Any) -> TYPE_RESPONSE:
