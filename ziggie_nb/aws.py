@@ -9,6 +9,7 @@ GetCostAndUsage costs.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from concurrent.futures import Future
@@ -21,6 +22,8 @@ import tenacity
 from botocore import exceptions
 from botocore.config import Config
 from botocore.configprovider import ConfiguredEndpointProvider
+from botocore.parsers import ResponseParserError
+from botocore.utils import ensure_boolean
 
 from ziggie_nb import __version__, credentials
 from ziggie_nb.errors import RefusedError, RunbookError
@@ -99,7 +102,13 @@ READS: dict[str, frozenset[str]] = {
 # https://docs.aws.amazon.com/general/latest/gr/rande.html#global-endpoints
 AT_US_EAST_1 = frozenset({"budgets", "ce", "cloudfront", "iam", "pricing"})
 
-AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".aws.dev")
+# AWS's own endpoints, and our VPC's private ways to them. Customers' machines, load balancers and gateways
+# have names under amazonaws.com as well (ec2-….compute., ….elb., ….execute-api., vpce-svc-…): those are not.
+AWS_HOST = re.compile(
+    r"((bucket|accesspoint|control|api)\.)?(vpce-[a-z0-9-]+\.)?"
+    r"(?!vpce-)[a-z0-9-]+(\.dualstack)?(\.(global|aws-global|[a-z]{2}(-[a-z]+)+-\d))?(\.vpce)?"
+    r"\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws)"
+)
 
 ROOT_REFUSAL = """The caller is the account's root user, and the runbook does not work as root.
 1. In the AWS console, as root: IAM Identity Center (or IAM), make yourself a user.
@@ -117,17 +126,21 @@ def until_settled(
     Args:
         call: the call; it must be safe to repeat.
         codes: AWS error codes that pass by themselves; any other error is raised at once.
-        seconds: give up after this long and raise the last answer.
+        seconds: give up after this long, or after waiting this long, and raise the last answer.
         sleep: takes seconds; tests hand in their own.
     """
 
     def passes(error: BaseException) -> bool:
         return isinstance(error, exceptions.ClientError) and error_code(error) in codes
 
+    def enough(state: tenacity.RetryCallState) -> bool:
+        # Time slept counts by itself too: an injected sleep takes none, and must not make this endless.
+        return max(state.idle_for, state.seconds_since_start or 0.0) >= seconds
+
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(passes),
-        wait=tenacity.wait_exponential_jitter(initial=0.5, max=8),
-        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=8) + tenacity.wait_random(0, 1),
+        stop=enough,
         sleep=sleep,
         reraise=True,
     )
@@ -191,22 +204,34 @@ class Connection:
         self.endpoint_url = endpoint_url
         self.calls = Calls()
         self.lock = threading.Lock()
+        self._clients: dict[tuple[str, bool], Any] = {}
 
-    def configured_endpoint(self, service: str) -> str | None:
-        """Return the endpoint that is not AWS's for a service, from the parameters or the caller's set-up."""
-        if self.endpoint_url is not None:
-            return self.endpoint_url
+    def client(self, service: str, *, read_only: bool) -> Any:
+        """Return the service's client, made on first use and kept: its retries know how busy AWS is."""
+        with self.lock:  # making clients is not thread-safe in botocore, using them is
+            if (service, read_only) not in self._clients:
+                self._clients[service, read_only] = make_client(self, service, read_only=read_only)
+            return self._clients[service, read_only]
+
+    def foreign_endpoint(self, service: str) -> str | None:
+        """Return the endpoint that a service's calls go to, when it is not AWS's own."""
+        found = self.endpoint_url or self._configured_endpoint(service)
+        return found if found and not is_aws(found) else None
+
+    def _configured_endpoint(self, service: str) -> str | None:
+        """Return what the caller's variables and profile name for a service, as botocore follows it."""
         try:
+            if ensure_boolean(self.session.get_config_variable("ignore_configured_endpoint_urls")):
+                return None
             provider = ConfiguredEndpointProvider(
                 full_config=self.session.full_config,
                 scoped_config=self.session.get_scoped_config(),
                 client_name=service,
                 environ=os.environ,
             )
-            found = provider.provide()
+            return cast("str | None", provider.provide())
         except exceptions.BotoCoreError:
             return None
-        return found if found and not is_aws(found) else None
 
 
 class Aws:
@@ -221,7 +246,6 @@ class Aws:
     def __init__(self, connection: Connection, caller: Caller, *, read_only: bool = True) -> None:
         """Use :meth:`connect`; this only puts the parts together."""
         self._connection = connection
-        self._clients: dict[str, Any] = {}
         self._seen: dict[str, Future[Any]] = {}
         self.caller = caller
         self.read_only = read_only
@@ -256,9 +280,7 @@ class Aws:
 
     def view(self) -> Aws:
         """Return a connection that has seen nothing yet; make one for each pass over the resources."""
-        view = Aws(self._connection, self.caller, read_only=self.read_only)
-        view._clients = self._clients
-        return view
+        return Aws(self._connection, self.caller, read_only=self.read_only)
 
     def look(self, key: str, read: Callable[[], T]) -> T:
         """Read once per view, whoever asks and from whichever thread; errors are remembered too.
@@ -285,7 +307,7 @@ class Aws:
     @property
     def endpoint(self) -> str | None:
         """The endpoint when it is not AWS's, else None; several are joined by commas."""
-        found = {self._connection.configured_endpoint(service) for service in READS}
+        found = {self._connection.foreign_endpoint(service) for service in READS}
         return ", ".join(sorted(url for url in found if url)) or None
 
     def ensure_credentials(self) -> None:
@@ -310,16 +332,13 @@ class Aws:
     @overload
     def client(self, service: Literal["sts"]) -> STSClient: ...
     def client(self, service: str) -> Any:
-        """Return the service's client, made on first use and kept."""
-        with self._connection.lock:  # making clients is not thread-safe in botocore, using them is
-            if service not in self._clients:
-                self._clients[service] = make_client(self._connection, service, read_only=self.read_only)
-            return self._clients[service]
+        """Return the service's client, read-only unless this connection may write."""
+        return self._connection.client(service, read_only=self.read_only)
 
 
 def is_aws(url: str) -> bool:
-    """Tell whether an endpoint is AWS's own."""
-    return (urlsplit(url).hostname or "").endswith(AWS_DOMAINS)
+    """Tell whether an endpoint is AWS's own; what is not known to be so is not."""
+    return AWS_HOST.fullmatch(urlsplit(url).hostname or "") is not None
 
 
 def make_client(connection: Connection, service: str, *, read_only: bool) -> Any:
@@ -398,10 +417,10 @@ def _identify(connection: Connection, resolved: Credentials) -> Caller:
     sts = make_client(connection, "sts", read_only=True)
     try:
         answer = sts.get_caller_identity()
-    except exceptions.EndpointConnectionError as error:
+    except (exceptions.ConnectionError, exceptions.HTTPClientError, ResponseParserError) as error:
         raise RunbookError(
-            f"AWS could not be reached at {sts.meta.endpoint_url}. Check the network (and AWS_ENDPOINT_URL, "
-            "when it is set), then start this command again."
+            f"AWS could not be reached at {sts.meta.endpoint_url} ({type(error).__name__}). Check the "
+            "network (and AWS_ENDPOINT_URL, when it is set), then start this command again."
         ) from error
     return Caller(
         account_id=answer["Account"],

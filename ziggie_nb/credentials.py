@@ -60,6 +60,7 @@ ENDED_EXCEPTIONS = (
 )
 # Static keys have no end of their own; kernels fetch them anew this often.
 STATIC_LIFETIME = timedelta(hours=12)
+POLL_SECONDS = 0.05  # how long the end of a run waits for the server at most
 
 
 class _Fixed(CredentialProvider):
@@ -155,6 +156,7 @@ def sign_in_command(session: Session) -> str:
         settings = session.get_scoped_config()
     except exceptions.BotoCoreError:
         profile, settings = None, {}
+    profile, settings = _source(session, profile, settings)
     option = f" --profile {profile}" if profile else ""
     if "AWS_ACCESS_KEY_ID" in os.environ:
         return (
@@ -165,7 +167,20 @@ def sign_in_command(session: Session) -> str:
         return f"`aws sso login{option}`"
     if "login_session" in settings:
         return f"`aws login{option}`"
+    if "credential_process" in settings:
+        return f"the program that is the credential_process of profile {profile or 'default'}"
     return f"`aws sso login{option}` or `aws login{option}`"
+
+
+def _source(
+    session: Session, profile: str | None, settings: dict[str, Any]
+) -> tuple[str | None, dict[str, Any]]:
+    """Follow a role's ``source_profile`` to the profile that one signs in to."""
+    others = dict(session.full_config.get("profiles", {})) if settings else {}
+    others.pop(profile or "default", None)
+    while (source := settings.get("source_profile")) in others:
+        profile, settings = source, others.pop(source)  # taken out, lest two that name each other go on
+    return profile, settings
 
 
 class CredentialBroker:
@@ -180,7 +195,7 @@ class CredentialBroker:
         self._credentials = credentials
         self._token = secrets.token_urlsafe(32)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True)
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -204,7 +219,8 @@ class CredentialBroker:
         return variables
 
     def _answer(self, authorization: str) -> tuple[int, dict[str, Any]]:
-        if not hmac.compare_digest(authorization, self._token):
+        # In bytes, because compare_digest raises on text that is not ASCII, which a header may be.
+        if not hmac.compare_digest(authorization.encode(), self._token.encode()):
             return 403, {"code": "Forbidden", "message": "This is another run's credential service."}
         try:
             frozen = self._credentials.get_frozen_credentials()

@@ -264,7 +264,8 @@ def _transition(name: str, prefix: str, days: int, storage_class: str) -> dict[s
 
 def _cdn(environment: Environment, bucket: s3.Bucket) -> tuple[Resource, ...]:
     settings = environment.s3_assets
-    access_control = cloudfront.OriginAccessControl(task="7.5.3.5", name=f"{bucket.name}-access")
+    # CloudFront takes 64 characters, one more than a bucket's name may have
+    access_control = cloudfront.OriginAccessControl(task="7.5.3.5", name=f"{bucket.name[:57]}-access")
     headers = cloudfront.ResponseHeadersPolicy(
         task="7.5.3.5",
         name=f"{bucket.name}-cors",
@@ -283,7 +284,7 @@ def _cdn(environment: Environment, bucket: s3.Bucket) -> tuple[Resource, ...]:
     statement = policies.cloudfront_read(
         bucket=bucket.name, prefixes=settings.cdn_prefixes, distribution_arn="filled in when it is known"
     )
-    read = s3.CloudFrontReadStatement(
+    read = cloudfront.CloudFrontReadStatement(
         task="7.5.3.5", name=bucket.name, bucket=bucket, statement=statement, distribution=distribution
     )
     return access_control, headers, distribution, read

@@ -344,23 +344,41 @@ def cloudfront_read(*, bucket: str, prefixes: Iterable[str], distribution_arn: s
 
 # --- The operator ------------------------------------------------------------------------------------
 
+# Their rows in AWS's table name no resource: on anything but "*" they grant nothing.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+ACCOUNT_WIDE = frozenset(
+    {
+        "cloudfront:CreateOriginAccessControl",
+        "cloudfront:ListDistributions",
+        "cloudfront:ListOriginAccessControls",
+        "cloudfront:ListResponseHeadersPolicies",
+        "lambda:GetAccountSettings",
+        "sts:GetCallerIdentity",
+    }
+)
+"""Actions that take no resource."""
+
 
 def operator(grants: Iterable[tuple[Any, ...]]) -> Document:
     """Build the policy of whoever runs the runbook from what its tasks need.
 
     The result depends on what is granted, not on the order or grouping of the grants: actions that
     share their resources, and resources that share their actions, come together in one statement.
+    Actions that take no resource are granted on ``*``, whatever resources they were asked for with.
 
     Args:
         grants: ``(actions, resources)`` or ``(actions, resources, condition)``, or ``Grant``.
     """
     actions_on: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for actions, resources, condition in (Grant(*grant) for grant in grants):
+        text = json.dumps(condition, sort_keys=True)
         for resource in resources:
-            actions_on[resource, json.dumps(condition, sort_keys=True)].update(actions)
+            actions_on[resource, text].update(set(actions) - ACCOUNT_WIDE)
+        actions_on["*", text].update(ACCOUNT_WIDE.intersection(actions))
     resources_of: defaultdict[tuple[tuple[str, ...], str], list[str]] = defaultdict(list)
     for (resource, condition_text), granted in actions_on.items():
-        resources_of[tuple(sorted(granted)), condition_text].append(resource)
+        if granted:
+            resources_of[tuple(sorted(granted)), condition_text].append(resource)
     return _document(
         *(
             _allow(f"ZiggieOperator{number:02d}", list(granted), sorted(found), json.loads(condition_text))

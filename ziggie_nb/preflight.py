@@ -43,13 +43,22 @@ def aws_cli(_aws: Aws, _environment: Environment) -> Finding:
     program = shutil.which("aws")
     if program is None:
         return skipped("not installed; the runbook does not need it", "no program aws on the PATH")
-    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 - found on the PATH
-    version = (answer.stdout or answer.stderr).split(" ")[0].strip()
+    version = _version_of(program)
     if version.startswith("aws-cli/2."):
         return passed(version, "aws --version")
     return skipped(
         f"{version or 'unknown'}, the plan asks for 2.x; the runbook does not need it", "aws --version"
     )
+
+
+def _version_of(program: str) -> str:
+    """Return what a program calls itself; nothing when it cannot be started or does not answer."""
+    command = [program, "--version"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 - found on the PATH
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (answer.stdout or answer.stderr).split(" ")[0].strip()
 
 
 def credentials(aws: Aws, _environment: Environment) -> Finding:

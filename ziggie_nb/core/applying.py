@@ -63,37 +63,46 @@ def _apply_one(
         return Outcome(change, Status.FAILED, change.error)
     if not change.writes:
         return Outcome(change, Status.DONE)
-    aws.ensure_credentials()
     try:
-        fresh = consider(change.resource, aws.view())
-        _refuse_unplanned(change, fresh, earlier)
-        if change.action is Action.ADOPT:
-            keep_former(fresh)
-        _write(fresh, aws.writable())
+        aws.ensure_credentials()
+        unplanned = _carry_out(change, aws, earlier, keep_former)
     except CredentialsEndedError:
         raise
     except WaitingError as error:
         return Outcome(change, Status.WAITING, facts(error), error)
     except (ClientError, BotoCoreError, RunbookError) as error:
         return Outcome(change, Status.FAILED, facts(error))
-    return Outcome(change, Status.DONE)
+    return Outcome(change, Status.FAILED if unplanned else Status.DONE, unplanned)
 
 
-def _refuse_unplanned(
+def _carry_out(
+    change: Change,
+    aws: Aws,
+    earlier: Mapping[tuple[str, str, str], Outcome],
+    keep_former: Callable[[Change], None],
+) -> ErrorFacts | None:
+    """Read once more, then write; or return why it was left alone."""
+    fresh = consider(change.resource, aws.view())
+    unplanned = _unplanned(change, fresh, earlier)
+    if unplanned is None:
+        if change.action is Action.ADOPT:
+            keep_former(fresh)
+        _write(fresh, aws.writable())
+    return unplanned
+
+
+def _unplanned(
     planned: Change, fresh: Change, earlier: Mapping[tuple[str, str, str], Outcome]
-) -> None:
-    """Leave a resource alone that is no longer as the plan saw it.
-
-    Raises:
-        RunbookError: it has changed meanwhile, or cannot be read any more.
-    """
-    if fresh.error is not None:
-        raise RunbookError(f"{fresh.error.code}: {fresh.error.message}")
-    if fresh.writes and not _as_planned(planned, fresh, earlier):
-        raise RunbookError(
-            f"{planned.resource.kind} {planned.resource.name} has changed since the plan was made "
-            f"({_summary(fresh)}). It was left alone; look at a new plan first."
-        )
+) -> ErrorFacts | None:
+    """Say why a resource is left alone: it cannot be read any more, or is not as the plan saw it."""
+    if fresh.error is not None or not fresh.writes or _as_planned(planned, fresh, earlier):
+        return fresh.error
+    return ErrorFacts(
+        code="Changed",
+        message=f"{planned.resource.kind} {planned.resource.name} has changed since the plan was made "
+        f"({_summary(fresh)}). It was left alone.",
+        next="Look at a new plan, then apply that.",
+    )
 
 
 def _write(fresh: Change, aws: Aws) -> None:
@@ -112,8 +121,8 @@ def _as_planned(planned: Change, fresh: Change, earlier: Mapping[tuple[str, str,
         return True  # AWS fills a new bucket with defaults of its own, which no plan could have seen
     # "(known after apply)" counts as written: by now it is known, and differs in the text only.
     written = {d.field for d in planned.differences if KNOWN_AFTER_APPLY in json.dumps(d.after, default=str)}
-    expected = [d for d in planned.differences if d.field not in written]
-    return [d for d in fresh.differences if d.field not in written] == expected
+    expected = {d.field: d for d in planned.differences if d.field not in written}
+    return {d.field: d for d in fresh.differences if d.field not in written} == expected
 
 
 def _summary(change: Change) -> str:

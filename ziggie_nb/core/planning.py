@@ -103,10 +103,11 @@ def origin_of(resource: Resource, aws: Aws, live: State | None) -> Origin:
 
 
 def plan_id(environment: Environment, phases: Iterable[str], changes: Iterable[Change]) -> str:
-    """Return the digest that names a plan: twelve hexadecimal digits.
+    """Return the digest that names a plan: the letter p and twelve hexadecimal digits.
 
     It covers environment, account, region, parameters, selected phases and every change; nothing is
-    stored, so ``apply`` computes it again and compares.
+    stored, so ``apply`` computes it again and compares. The letter, because ``papermill -p`` makes a
+    number of what reads as one: of 012345678901, and of 12345e678901 too.
     """
     document = {
         "environment": environment.name,
@@ -115,12 +116,13 @@ def plan_id(environment: Environment, phases: Iterable[str], changes: Iterable[C
         "changes": [_fingerprint(change) for change in changes],
     }
     text = json.dumps(document, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return f"p{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _fingerprint(change: Change) -> list[Any]:
     error = change.error.code if change.error else None
-    return [*change.resource.key, change.action, error, [each.as_dict() for each in change.differences]]
+    fields = sorted(change.differences, key=lambda each: each.field)  # AWS lists in no fixed order
+    return [*change.resource.key, change.action, error, [each.as_dict() for each in fields]]
 
 
 def refuse_unasked_adoption(changes: Iterable[Change], adopt: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from ziggie_nb.aws import error_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 T = TypeVar("T")
 
@@ -29,6 +29,14 @@ def tags_as_dict(pairs: Iterable[Any]) -> dict[str, str]:
     return {pair["Key"]: pair["Value"] for pair in pairs}
 
 
-def tags_as_pairs(tags: dict[str, str]) -> list[Any]:
+def tags_as_pairs(tags: Mapping[str, str]) -> list[Any]:
     """Turn a mapping into AWS's list of ``{"Key": …, "Value": …}``."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def new_tags(want: Mapping[str, str], live: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that must be written where writing adds and overwrites.
+
+    The others are left unsent: among them may be tags of AWS's own (``aws:…``), which nobody may write.
+    """
+    return {key: value for key, value in want.items() if live.get(key) != value}

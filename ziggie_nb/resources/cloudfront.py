@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from ziggie_nb import prices
 from ziggie_nb.aws import error_code
 from ziggie_nb.core import KNOWN_AFTER_APPLY, Resource, State
 from ziggie_nb.errors import RunbookError, WaitingError
-from ziggie_nb.resources.answers import tags_as_dict, tags_as_pairs, unless
+from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, unless
+from ziggie_nb.resources.s3 import Bucket, BucketPolicyStatement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ziggie_nb.aws import Aws
-    from ziggie_nb.resources.s3 import Bucket
+    from ziggie_nb.core import Place
 
 # AWS's managed policy "CachingOptimized":
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
@@ -43,6 +45,10 @@ class OriginAccessControl(Resource):
         "cloudfront:ListOriginAccessControls",
         "cloudfront:UpdateOriginAccessControl",
     )
+
+    def scope(self, place: Place) -> tuple[str, ...]:
+        """Return the ARN of any access control: AWS numbers them."""
+        return (f"arn:aws:cloudfront::{place.account_id}:origin-access-control/*",)
 
     def desired(self, aws: Aws) -> State:
         """Return: sign every request, with signature version 4, for S3."""
@@ -70,7 +76,7 @@ class OriginAccessControl(Resource):
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Create it, or update it against its present version."""
         cloudfront = aws.client("cloudfront")
-        config: Any = {
+        ours: Any = {
             "Name": self.name,
             "Description": tags_to_text(want["tags"]),
             "SigningProtocol": want["protocol"],
@@ -78,11 +84,13 @@ class OriginAccessControl(Resource):
             "OriginAccessControlOriginType": want["origin_type"],
         }
         if live is None:
-            cloudfront.create_origin_access_control(OriginAccessControlConfig=config)
+            cloudfront.create_origin_access_control(OriginAccessControlConfig=ours)
             return
-        version = cloudfront.get_origin_access_control(Id=live["id"])["ETag"]
+        found: Any = cloudfront.get_origin_access_control(Id=live["id"])
+        present = found["OriginAccessControl"]["OriginAccessControlConfig"].get("Description", "")
+        config: Any = {**ours, "Description": tags_to_text(want["tags"], present)}
         cloudfront.update_origin_access_control(
-            Id=live["id"], IfMatch=version, OriginAccessControlConfig=config
+            Id=live["id"], IfMatch=found["ETag"], OriginAccessControlConfig=config
         )
 
     def delete(self, aws: Aws, live: State) -> None:
@@ -115,6 +123,10 @@ class ResponseHeadersPolicy(Resource):
         "cloudfront:ListResponseHeadersPolicies",
         "cloudfront:UpdateResponseHeadersPolicy",
     )
+
+    def scope(self, place: Place) -> tuple[str, ...]:
+        """Return the ARN of any headers policy: AWS numbers them."""
+        return (f"arn:aws:cloudfront::{place.account_id}:response-headers-policy/*",)
 
     def desired(self, aws: Aws) -> State:
         """Return the same rule as the bucket's own CORS."""
@@ -168,8 +180,10 @@ class ResponseHeadersPolicy(Resource):
         if live is None:
             cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=ours)
             return
-        found = cloudfront.get_response_headers_policy(Id=live["id"])
-        config: Any = {**found["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"], **ours}
+        found: Any = cloudfront.get_response_headers_policy(Id=live["id"])
+        present = found["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"]
+        comment = tags_to_text(want["tags"], present.get("Comment", ""))
+        config: Any = {**present, **ours, "Comment": comment}
         cloudfront.update_response_headers_policy(
             Id=live["id"], IfMatch=found["ETag"], ResponseHeadersPolicyConfig=config
         )
@@ -210,7 +224,6 @@ class Distribution(Resource):
         "cloudfront:ListDistributions",
         "cloudfront:ListTagsForResource",
         "cloudfront:TagResource",
-        "cloudfront:UntagResource",
         "cloudfront:UpdateDistribution",
     )
     minutes: ClassVar[float] = 5.0
@@ -220,6 +233,10 @@ class Distribution(Resource):
     def monthly_usd(self) -> float:
         """Delivery beyond the free terabyte a month."""
         return max(0.0, self.expected_gb - prices.CLOUDFRONT_FREE_GB_MONTH) * prices.CLOUDFRONT_GB
+
+    def scope(self, place: Place) -> tuple[str, ...]:
+        """Return the ARN of any distribution: AWS numbers them."""
+        return (f"arn:aws:cloudfront::{place.account_id}:distribution/*",)
 
     def desired(self, aws: Aws) -> State:
         """Return what we ask of it; ids of the access control and headers policy may not exist yet."""
@@ -264,13 +281,14 @@ class Distribution(Resource):
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Create it with its tags, or lay our settings over its present version."""
         cloudfront = aws.client("cloudfront")
-        tags: Any = {"Items": tags_as_pairs(want["tags"])}
         if live is None:
-            config = _overlaid({"CallerReference": self.name, "Comment": self.name}, want)
-            self._create(aws, {"DistributionConfig": config, "Tags": tags})
+            # CloudFront takes a reference once; a distribution made anew after a destroy needs a new one.
+            new = {"CallerReference": f"{self.name} {uuid4()}", "Comment": self.name}
+            tags = {"Items": tags_as_pairs(want["tags"])}
+            self._create(aws, {"DistributionConfig": _overlaid(new, want), "Tags": tags})
             return
-        if live["tags"] != want["tags"]:
-            cloudfront.tag_resource(Resource=live["arn"], Tags=tags)
+        if changed_tags := new_tags(want["tags"], live["tags"]):
+            cloudfront.tag_resource(Resource=live["arn"], Tags={"Items": tags_as_pairs(changed_tags)})
         if any(live[name] != want[name] for name in want if name != "tags"):
             found = cloudfront.get_distribution(Id=live["id"])
             changed: Any = _overlaid(found["Distribution"]["DistributionConfig"], want)
@@ -294,28 +312,52 @@ class Distribution(Resource):
         """Disable it, wait until that has reached every edge location, then delete it.
 
         Broken off while waiting, the next destroy goes on: what is disabled is not disabled again.
+
+        Raises:
+            RunbookError: CloudFront took longer than half an hour.
         """
         cloudfront, gone = aws.client("cloudfront"), "NoSuchDistribution"
         found = unless(lambda: cloudfront.get_distribution(Id=live["id"]), gone)
         if found is None:
             return
-        version = found["ETag"]
         config: Any = found["Distribution"]["DistributionConfig"]
         if config["Enabled"]:
             disabled: Any = {**config, "Enabled": False}
-            answer = cloudfront.update_distribution(
-                Id=live["id"], IfMatch=version, DistributionConfig=disabled
-            )
-            version = answer["ETag"]
-        cloudfront.get_waiter("distribution_deployed").wait(
-            Id=live["id"], WaiterConfig={"Delay": 20, "MaxAttempts": 90}
-        )
+            cloudfront.update_distribution(Id=live["id"], IfMatch=found["ETag"], DistributionConfig=disabled)
+        self._wait_until_deployed(aws, live["id"])
+        version = cloudfront.get_distribution(Id=live["id"])["ETag"]
         unless(lambda: cloudfront.delete_distribution(Id=live["id"], IfMatch=version), gone)
 
+    def _wait_until_deployed(self, aws: Aws, number: str) -> None:
+        waiter = aws.client("cloudfront").get_waiter("distribution_deployed")
+        try:
+            waiter.wait(Id=number, WaiterConfig={"Delay": 20, "MaxAttempts": 90})
+        except WaiterError as error:
+            raise RunbookError(
+                f"CloudFront has not yet disabled distribution {number} at every edge location. Start "
+                "destroy again in a while: it goes on from here."
+            ) from error
 
-def tags_to_text(tags: dict[str, str]) -> str:
-    """Write tags as words, for what cannot carry tags."""
-    return " ".join(f"{key}={value}" for key, value in tags.items())
+
+@dataclass(frozen=True, kw_only=True)
+class CloudFrontReadStatement(BucketPolicyStatement):
+    """Lets our distribution, and nobody else, read what the CDN serves."""
+
+    distribution: Distribution
+
+    kind: ClassVar[str] = "Bucket policy statement for the CDN"
+
+    def wanted_statement(self, aws: Aws) -> dict[str, Any]:
+        """Return the statement with the distribution's ARN, which AWS numbers."""
+        live = self.distribution.read(aws)
+        arn = live["arn"] if live else KNOWN_AFTER_APPLY
+        return {**self.statement, "Condition": {"StringEquals": {"AWS:SourceArn": arn}}}
+
+
+def tags_to_text(tags: dict[str, str], present: str = "") -> str:
+    """Write tags as words, for what cannot carry tags; other words that stand there stay in front."""
+    others = [word for word in present.split() if "=" not in word]
+    return " ".join([*others, *(f"{key}={value}" for key, value in tags.items())])
 
 
 def tags_from_text(text: str) -> dict[str, str]:
@@ -392,14 +434,13 @@ def _overlaid(config: Any, want: State) -> dict[str, Any]:
     behavior = config.get("DefaultCacheBehavior", {})
     present = _our_origin(config)
     origin = {
-        **present,
+        **{name: value for name, value in present.items() if name not in OTHER_ORIGINS},
         "Id": present.get("Id", ORIGIN_ID),
         "DomainName": want["origin"]["domain"],
         # An access control needs the old identity named, and empty.
-        "S3OriginConfig": {"OriginAccessIdentity": ""},
+        "S3OriginConfig": {**present.get("S3OriginConfig", {}), "OriginAccessIdentity": ""},
         "OriginAccessControlId": want["origin"]["access_control"],
     }
-    origin.pop("CustomOriginConfig", None)
     others = [each for each in config.get("Origins", {}).get("Items", []) if each["Id"] != origin["Id"]]
     return {
         **config,
@@ -425,6 +466,8 @@ def _overlaid_behavior(behavior: Any, origin_id: str, want: State) -> dict[str, 
     }
 
 
+# An origin is of one kind.
+OTHER_ORIGINS = frozenset({"CustomOriginConfig", "VpcOriginConfig"})
 # CloudFront refuses these beside a cache policy:
 # https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_DefaultCacheBehavior.html
 LEGACY_CACHE_SETTINGS = frozenset({"ForwardedValues", "MinTTL", "DefaultTTL", "MaxTTL"})

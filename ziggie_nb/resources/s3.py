@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from ziggie_nb import policies, prices
 from ziggie_nb.aws import error_code, until_settled
-from ziggie_nb.core import KNOWN_AFTER_APPLY, Resource, State
+from ziggie_nb.core import Resource, State
 from ziggie_nb.errors import RunbookError
 from ziggie_nb.resources.answers import tags_as_dict, tags_as_pairs, unless
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ziggie_nb.aws import Aws
     from ziggie_nb.core import Place
-    from ziggie_nb.resources.cloudfront import Distribution
 
 ARCHIVE_ID = "ziggie-archive"
 CORS_ID = "ziggie-frontend"
@@ -104,18 +103,19 @@ class Bucket(Resource):
 
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Create it in the region, tagged from its first moment; or write the tags."""
-        s3 = aws.client("s3")
         if live is None:
             self._create(aws, want["tags"])
-            live = self._read(aws.view()) or {"tags": {}}
-        elif live["region"] != want["region"]:
+            # It may have been there after all; and an endpoint that is not AWS's may ignore the tags.
+            live = self._read(aws) or {"region": want["region"], "tags": {}}
+        if live["region"] != want["region"]:
             raise RunbookError(
                 f"Bucket {self.name} is in {live['region']}, not in {want['region']}, and a bucket cannot "
                 "move. Choose another s3_assets.bucket, or set the region to the bucket's."
             )
-        if live["tags"] != want["tags"]:
-            tags = tags_as_pairs(want["tags"])
-            settled(lambda: s3.put_bucket_tagging(Bucket=self.name, Tagging={"TagSet": tags}))
+        tags = {**live["tags"], **want["tags"]}
+        if live["tags"] != tags:
+            tagging: Any = {"TagSet": tags_as_pairs(tags)}  # all of them: S3 replaces what is there
+            settled(lambda: aws.client("s3").put_bucket_tagging(Bucket=self.name, Tagging=tagging))
 
     def _create(self, aws: Aws, tags: dict[str, str]) -> None:
         configuration: Any = {"Tags": tags_as_pairs(tags)}
@@ -155,9 +155,14 @@ class Bucket(Resource):
         self._delete_versions(aws, only_markers=False)
 
     def _versions(self, aws: Aws) -> list[Any]:
+        """Return every version and delete marker; none when the bucket is gone."""
         pages: Any = aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=self.name)
-        kinds = ("Versions", "DeleteMarkers")
-        return [entry for page in pages for kind in kinds for entry in page.get(kind, [])]
+        return [
+            entry
+            for page in unless(lambda: list(pages), "NoSuchBucket") or []
+            for kind in ("Versions", "DeleteMarkers")
+            for entry in page.get(kind, [])
+        ]
 
     def _is_marker(self, entry: Any) -> bool:
         return entry["Key"] in self.prefixes and entry.get("Size", 0) == 0
@@ -295,21 +300,23 @@ class BucketEncryption(BucketPart):
 
     def read(self, aws: Aws) -> State | None:
         """Return the default algorithm."""
+        default = self._rule(aws).get("ApplyServerSideEncryptionByDefault")
+        return {"algorithm": default["SSEAlgorithm"]} if default else None
+
+    def _rule(self, aws: Aws) -> Any:
         answer = unless(
             lambda: aws.client("s3").get_bucket_encryption(Bucket=self.name),
             "ServerSideEncryptionConfigurationNotFoundError",
             "NoSuchBucket",
         )
-        if answer is None:
-            return None
-        rule = answer["ServerSideEncryptionConfiguration"]["Rules"][0]
-        return {"algorithm": rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]}
+        return answer["ServerSideEncryptionConfiguration"]["Rules"][0] if answer else {}
 
     def put(self, aws: Aws, want: State, live: State | None) -> None:
-        """Write the default algorithm."""
+        """Write the default algorithm; what else the rule says (refused kinds of keys) stays."""
         del live
         default = {"SSEAlgorithm": want["algorithm"]}
-        configuration: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": default}]}
+        rule = {**self._rule(aws), "ApplyServerSideEncryptionByDefault": default}
+        configuration: Any = {"Rules": [rule]}
         settled(
             lambda: aws.client("s3").put_bucket_encryption(
                 Bucket=self.name, ServerSideEncryptionConfiguration=configuration
@@ -344,18 +351,16 @@ class BucketVersioning(BucketPart):
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Set the status."""
         del live
-        self._set(aws, want["status"])
+        settled(lambda: self._set(aws, want["status"]))
 
     def delete(self, aws: Aws, live: State) -> None:
         """Suspend it, which is all that S3 offers."""
         del live
-        self._set(aws, "Suspended")
+        unless(lambda: self._set(aws, "Suspended"), "NoSuchBucket")
 
     def _set(self, aws: Aws, status: Any) -> None:
-        s3 = aws.client("s3")
-        settled(
-            lambda: s3.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": status})
-        )
+        configuration: Any = {"Status": status}
+        aws.client("s3").put_bucket_versioning(Bucket=self.name, VersioningConfiguration=configuration)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -373,6 +378,7 @@ class BucketPolicyStatement(BucketPart):
     permissions: ClassVar[tuple[str, ...]] = (
         "s3:DeleteBucketPolicy",
         "s3:GetBucketPolicy",
+        "s3:GetBucketPolicyStatus",  # the gate asks S3 whether it takes the policy for public
         "s3:PutBucketPolicy",
     )
 
@@ -406,37 +412,20 @@ class BucketPolicyStatement(BucketPart):
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Write the policy with our statement in it."""
         del live
-        self._write(aws, want["statements"])
+        settled(lambda: self._write(aws, want["statements"]))
 
     def delete(self, aws: Aws, live: State) -> None:
         """Take our statement out; an empty policy is removed."""
-        self._write(aws, {sid: s for sid, s in live["statements"].items() if sid not in self._sids()})
-
-    def _sids(self) -> set[str]:
-        return {str(self.statement["Sid"])}
+        kept = {sid: each for sid, each in live["statements"].items() if sid != self.statement["Sid"]}
+        unless(lambda: self._write(aws, kept), "NoSuchBucket")
 
     def _write(self, aws: Aws, statements: dict[str, Any]) -> None:
         s3 = aws.client("s3")
-        if not statements:
-            unless(lambda: s3.delete_bucket_policy(Bucket=self.name), "NoSuchBucket")
-            return
-        text = policies.as_text(policies.document(statements))
-        settled(lambda: s3.put_bucket_policy(Bucket=self.name, Policy=text))
-
-
-@dataclass(frozen=True, kw_only=True)
-class CloudFrontReadStatement(BucketPolicyStatement):
-    """Lets our distribution, and nobody else, read what the CDN serves."""
-
-    distribution: Distribution
-
-    kind: ClassVar[str] = "Bucket policy statement for the CDN"
-
-    def wanted_statement(self, aws: Aws) -> dict[str, Any]:
-        """Return the statement with the distribution's ARN, which AWS numbers."""
-        live = self.distribution.read(aws)
-        arn = live["arn"] if live else KNOWN_AFTER_APPLY
-        return {**self.statement, "Condition": {"StringEquals": {"AWS:SourceArn": arn}}}
+        if statements:
+            text = policies.as_text(policies.document(statements))
+            s3.put_bucket_policy(Bucket=self.name, Policy=text)
+        else:
+            s3.delete_bucket_policy(Bucket=self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -483,25 +472,22 @@ class LifecycleRules(BucketPart):
 
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Write all rules; the smallest size is handed back, or S3 would reset it."""
-        self._write(aws, want["rules"], (live or {}).get("minimum_size"))
+        size = (live or {}).get("minimum_size")
+        settled(lambda: self._write(aws, want["rules"], size))
 
     def delete(self, aws: Aws, live: State) -> None:
         """Take our rules out; an empty configuration is removed."""
         kept = {name: rule for name, rule in live["rules"].items() if name not in self.rules}
-        self._write(aws, kept, live.get("minimum_size"))
+        unless(lambda: self._write(aws, kept, live.get("minimum_size")), "NoSuchBucket")
 
     def _write(self, aws: Aws, rules: dict[str, Any], minimum_size: Any) -> None:
         s3 = aws.client("s3")
         if not rules:
-            unless(lambda: s3.delete_bucket_lifecycle(Bucket=self.name), "NoSuchBucket")
+            s3.delete_bucket_lifecycle(Bucket=self.name)
             return
-        configuration: Any = {"Rules": list(rules.values())}
+        configuration: Any = {"Rules": [_with_filter(rule) for rule in rules.values()]}
         size: Any = {"TransitionDefaultMinimumObjectSize": minimum_size} if minimum_size else {}
-        settled(
-            lambda: s3.put_bucket_lifecycle_configuration(
-                Bucket=self.name, LifecycleConfiguration=configuration, **size
-            )
-        )
+        s3.put_bucket_lifecycle_configuration(Bucket=self.name, LifecycleConfiguration=configuration, **size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -623,19 +609,20 @@ class BucketCors(BucketPart):
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Write all rules."""
         del live
-        self._write(aws, want["rules"])
+        settled(lambda: self._write(aws, want["rules"]))
 
     def delete(self, aws: Aws, live: State) -> None:
         """Take our rule out; an empty configuration is removed."""
-        self._write(aws, {name: rule for name, rule in live["rules"].items() if name != CORS_ID})
+        kept = {name: rule for name, rule in live["rules"].items() if name != CORS_ID}
+        unless(lambda: self._write(aws, kept), "NoSuchBucket")
 
     def _write(self, aws: Aws, rules: dict[str, Any]) -> None:
         s3 = aws.client("s3")
         if not rules:
-            unless(lambda: s3.delete_bucket_cors(Bucket=self.name), "NoSuchBucket")
+            s3.delete_bucket_cors(Bucket=self.name)
             return
         configuration: Any = {"CORSRules": list(rules.values())}
-        settled(lambda: s3.put_bucket_cors(Bucket=self.name, CORSConfiguration=configuration))
+        s3.put_bucket_cors(Bucket=self.name, CORSConfiguration=configuration)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -657,20 +644,18 @@ class BucketPrefixes(BucketPart):
         return {"prefixes": dict.fromkeys(self.bucket.prefixes, "present")}
 
     def read(self, aws: Aws) -> State | None:
-        """Return the bucket's top folders; one listing, however many objects there are."""
-        pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.name, Delimiter="/")
-        found = unless(
-            lambda: [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])],
-            "NoSuchBucket",
-        )
+        """Return which of our folders there are; one small listing each, however many objects they hold."""
+        found = unless(lambda: [p for p in self.bucket.prefixes if self._holds(aws, p)], "NoSuchBucket")
         return {"prefixes": dict.fromkeys(found, "present")} if found else None
+
+    def _holds(self, aws: Aws, prefix: str) -> bool:
+        return aws.client("s3").list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)["KeyCount"] > 0
 
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Put a marker where a folder is missing; nothing is overwritten."""
-        missing = [p for p in self.bucket.prefixes if p not in (live or {}).get("prefixes", {})]
-        for prefix in missing:
-            self._put_marker(aws, prefix)
-        del want
+        for prefix in want["prefixes"]:
+            if prefix not in (live or {}).get("prefixes", {}):
+                self._put_marker(aws, prefix)
 
     def _put_marker(self, aws: Aws, prefix: str) -> None:
         settled(lambda: aws.client("s3").put_object(Bucket=self.name, Key=prefix, Body=b""))
@@ -689,3 +674,13 @@ def settled(call: Callable[[], Any]) -> None:
 def _by_id(rules: list[Any]) -> dict[str, Any]:
     """Key rules by their ids; a rule without one gets a name that cannot be an id of ours."""
     return {rule.get("ID") or f"rule {number} (no id)": rule for number, rule in enumerate(rules, 1)}
+
+
+def _with_filter(rule: Any) -> Any:
+    """Give a rule of the old form (a prefix of its own) the new form's filter, which means the same.
+
+    S3 refuses a configuration that has both ("Filter element can only be used in Lifecycle V2"):
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html
+    """
+    others = {name: value for name, value in rule.items() if name != "Prefix"}
+    return {**others, "Filter": {"Prefix": rule["Prefix"]}} if "Prefix" in rule else rule

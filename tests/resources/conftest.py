@@ -1,0 +1,210 @@
+"""A sandbox with every option of the parameters on, and both ways to it: the runbook's and plain boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+from botocore.loaders import create_loader
+
+from ziggie_nb import core, sandbox
+from ziggie_nb.aws import READS, Aws
+from ziggie_nb.core import Change, Outcome, Resource, Status
+from ziggie_nb.runbook import Runbook
+
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
+R = TypeVar("R", bound=Resource)
+
+BOUNDARY = "arn:aws:iam::aws:policy/PowerUserAccess"
+ELSEWHERE = "eu-west-1"
+
+Overrides = Mapping[str, Mapping[str, object]]
+
+
+def all_options(folder: Path) -> dict[str, dict[str, object]]:
+    """Return overrides that make the phases build everything they can build."""
+    return {
+        "iam": {
+            "create_access_key": True,
+            "access_key_file": str(folder / "key"),
+            "source_cidrs": ["82.25.112.73/32"],
+            "permissions_boundary_arn": BOUNDARY,
+        },
+        "s3_assets": {"archive_after_days": 90},
+    }
+
+
+@dataclass(frozen=True)
+class UserBoundaries:
+    """Permissions boundaries of users, kept by their names: moto has them for roles only.
+
+    They are kept between the clients and the emulator, so that both sides see them.
+    """
+
+    kept: dict[str, str]
+
+    def hook(self, events: Any) -> None:
+        """Hang this on the events of a client, or of a session for all its clients to come."""
+        events.register("before-call", self._keep)
+        events.register("after-call.iam.GetUser", self._show)
+
+    def _keep(self, model: OperationModel, params: dict[str, Any], **_event: object) -> Any:
+        if model.name not in {"CreateUser", "PutUserPermissionsBoundary", "DeleteUserPermissionsBoundary"}:
+            return None
+        name, boundary = params["body"]["UserName"], params["body"].get("PermissionsBoundary")
+        if boundary:
+            self.kept[name] = boundary
+        else:
+            self.kept.pop(name, None)
+        return None if model.name == "CreateUser" else answered({})
+
+    def _show(self, parsed: dict[str, Any], **_event: object) -> None:
+        user = parsed.get("User", {})
+        if user.get("UserName") in self.kept:
+            arn = self.kept[user["UserName"]]
+            user["PermissionsBoundary"] = {
+                "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
+                "PermissionsBoundaryArn": arn,
+            }
+
+
+def answered(parsed: dict[str, Any]) -> tuple[AWSResponse, dict[str, Any]]:
+    """Return what a ``before-call`` handler gives back so that nothing is sent."""
+    return AWSResponse("", 200, HTTPHeaders(), None), parsed
+
+
+def plain_client(url: str, service: str, region: str) -> Any:
+    """Return a boto3 client of the sandbox."""
+    access_key, secret_key = sandbox.CREDENTIALS
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=url,
+        region_name=region,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=Config(retries={"total_max_attempts": 1}, proxies={}),
+    )
+
+
+@dataclass(frozen=True)
+class Account:
+    """The emptied sandbox.
+
+    Attributes:
+        runbook: opened on it.
+        url: its endpoint.
+        sent: what the runbook has sent since it was opened, as ``"iam:CreateUser"``.
+        boundaries: of users, which the emulator forgets.
+    """
+
+    runbook: Runbook
+    url: str
+    sent: list[str] = field(default_factory=list)
+    boundaries: UserBoundaries = field(default_factory=lambda: UserBoundaries({}))
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    @property
+    def aws(self) -> Aws:
+        """The runbook's own connection, read-only."""
+        return self.runbook.aws
+
+    def raw(self, service: str, region: str = "eu-north-1") -> Any:
+        """Return a plain boto3 client: how somebody else works on the account."""
+        if (service, region) not in self._clients:
+            client = plain_client(self.url, service, region)
+            self.boundaries.hook(client.meta.events)
+            self._clients[service, region] = client
+        return self._clients[service, region]
+
+    def first(self, kind: type[R]) -> R:
+        """Return the first resource of exactly this class that the phases build."""
+        return next(each for each in self.runbook.resources() if type(each) is kind)
+
+    def consider(self, resource: Resource) -> Change:
+        """Read one resource afresh, and say what would change."""
+        return core.consider(resource, self.aws.view())
+
+    def apply(self, *resources: Resource) -> list[Outcome]:
+        """Plan and apply just these."""
+        return list(core.apply(core.plan(resources, self.aws), self.aws).outcomes)
+
+    def make(self, *resources: Resource) -> None:
+        """Apply these, and what they stand on before them."""
+        wanted: dict[tuple[str, str, str], Resource] = {}
+        for resource in resources:
+            wanted |= {each.key: each for each in (*foundations(resource), resource)}
+        outcomes = self.apply(*wanted.values())
+        assert {outcome.status for outcome in outcomes} <= {Status.DONE}, outcomes
+
+    def put(self, resource: Resource) -> None:
+        """Write a resource as it is wanted, whether it differs or not."""
+        change = self.consider(resource)
+        assert change.want is not None
+        resource.put(self.aws.writable(), change.want, change.live)
+
+    def delete(self, resource: Resource) -> None:
+        """Delete a resource that is there."""
+        live = resource.read(self.aws.view())
+        assert live is not None
+        resource.delete(self.aws.writable(), live)
+
+    def writes(self, action: Callable[[], object]) -> list[str]:
+        """Do something and return the operations that were sent and are not reads."""
+        before = len(self.sent)
+        action()
+        return [call for call in self.sent[before:] if not is_read(call)]
+
+
+def is_read(call: str) -> bool:
+    """Tell whether ``"iam:GetUser"`` is one of the runbook's reads."""
+    service, operation = call.split(":")
+    return operation in READS[service]
+
+
+def foundations(resource: Resource) -> list[Resource]:
+    """Return what a resource stands on, the deepest first."""
+    return [each for other in resource.stands_on for each in (*foundations(other), other)]
+
+
+Open = Callable[[Overrides], Account]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_service_models_once() -> Iterator[None]:
+    """Share botocore's service models between sessions: reading them takes longer than most tests here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", cache(create_loader))
+        yield
+
+
+@pytest.fixture
+def open_account(empty_sandbox: sandbox.Sandbox) -> Open:
+    """Open the emptied sandbox with overrides, and note every call that the runbook sends to it."""
+
+    def opening(overrides: Overrides) -> Account:
+        account = Account(Runbook.open("sandbox", overrides), empty_sandbox.url)
+
+        def note(**event: Any) -> None:
+            account.sent.append(":".join(event["event_name"].split(".")[1:]))
+
+        account.aws.session.register("before-call", note)
+        account.boundaries.hook(account.aws.session)
+        return account
+
+    return opening
+
+
+@pytest.fixture
+def account(open_account: Open, tmp_path: Path) -> Account:
+    """The emptied sandbox, with every option on."""
+    return open_account(all_options(tmp_path))
