@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import boto3
 import pytest
@@ -19,9 +19,6 @@ from ziggie_nb import core, sandbox
 from ziggie_nb.aws import READS, Aws
 from ziggie_nb.core import Change, Outcome, Resource, Status
 from ziggie_nb.runbook import Runbook
-
-if TYPE_CHECKING:
-    from botocore.model import OperationModel
 
 R = TypeVar("R", bound=Resource)
 
@@ -42,40 +39,6 @@ def all_options(folder: Path) -> dict[str, dict[str, object]]:
         },
         "s3_assets": {"archive_after_days": 90},
     }
-
-
-@dataclass(frozen=True)
-class UserBoundaries:
-    """Permissions boundaries of users, kept by their names: moto has them for roles only.
-
-    They are kept between the clients and the emulator, so that both sides see them.
-    """
-
-    kept: dict[str, str]
-
-    def hook(self, events: Any) -> None:
-        """Hang this on the events of a client, or of a session for all its clients to come."""
-        events.register("before-call", self._keep)
-        events.register("after-call.iam.GetUser", self._show)
-
-    def _keep(self, model: OperationModel, params: dict[str, Any], **_event: object) -> Any:
-        if model.name not in {"CreateUser", "PutUserPermissionsBoundary", "DeleteUserPermissionsBoundary"}:
-            return None
-        name, boundary = params["body"]["UserName"], params["body"].get("PermissionsBoundary")
-        if boundary:
-            self.kept[name] = boundary
-        else:
-            self.kept.pop(name, None)
-        return None if model.name == "CreateUser" else answered({})
-
-    def _show(self, parsed: dict[str, Any], **_event: object) -> None:
-        user = parsed.get("User", {})
-        if user.get("UserName") in self.kept:
-            arn = self.kept[user["UserName"]]
-            user["PermissionsBoundary"] = {
-                "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
-                "PermissionsBoundaryArn": arn,
-            }
 
 
 def answered(parsed: dict[str, Any]) -> tuple[AWSResponse, dict[str, Any]]:
@@ -104,13 +67,11 @@ class Account:
         runbook: opened on it.
         url: its endpoint.
         sent: what the runbook has sent since it was opened, as ``"iam:CreateUser"``.
-        boundaries: of users, which the emulator forgets.
     """
 
     runbook: Runbook
     url: str
     sent: list[str] = field(default_factory=list)
-    boundaries: UserBoundaries = field(default_factory=lambda: UserBoundaries({}))
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @property
@@ -121,9 +82,7 @@ class Account:
     def raw(self, service: str, region: str = "eu-north-1") -> Any:
         """Return a plain boto3 client: how somebody else works on the account."""
         if (service, region) not in self._clients:
-            client = plain_client(self.url, service, region)
-            self.boundaries.hook(client.meta.events)
-            self._clients[service, region] = client
+            self._clients[service, region] = plain_client(self.url, service, region)
         return self._clients[service, region]
 
     def first(self, kind: type[R]) -> R:
@@ -198,7 +157,6 @@ def open_account(empty_sandbox: sandbox.Sandbox) -> Open:
             account.sent.append(":".join(event["event_name"].split(".")[1:]))
 
         account.aws.session.register("before-call", note)
-        account.boundaries.hook(account.aws.session)
         return account
 
     return opening

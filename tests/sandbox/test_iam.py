@@ -141,3 +141,17 @@ def test_the_role_of_ec2_spot_has_awss_name(aws: Aws) -> None:
     iam = aws.client("iam")
     role = iam.create_service_linked_role(AWSServiceName="spot.amazonaws.com")["Role"]
     assert role["RoleName"] == "AWSServiceRoleForEC2Spot"
+
+
+def test_a_users_permissions_boundary_is_kept(aws: Aws) -> None:
+    """Given at creation, replaced, and taken away."""
+    iam, boundary = aws.client("iam"), "arn:aws:iam::aws:policy/PowerUserAccess"
+    iam.create_user(UserName="bounded", PermissionsBoundary=boundary)
+    found = iam.get_user(UserName="bounded")["User"]["PermissionsBoundary"]
+    assert found["PermissionsBoundaryArn"] == boundary
+    other = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    iam.put_user_permissions_boundary(UserName="bounded", PermissionsBoundary=other)
+    found = iam.get_user(UserName="bounded")["User"]["PermissionsBoundary"]
+    assert found["PermissionsBoundaryArn"] == other
+    iam.delete_user_permissions_boundary(UserName="bounded")
+    assert "PermissionsBoundary" not in iam.get_user(UserName="bounded")["User"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
+from typing import Any
 
+from moto.core.responses import ActionResult, EmptyResult
 from moto.iam.exceptions import DeleteConflictException
 from moto.iam.models import (
     SERVICE_NAME_CONVERSION,
@@ -15,6 +17,7 @@ from moto.iam.models import (
     Role,
     User,
 )
+from moto.iam.responses import IamResponse
 
 from ziggie_nb.sandbox.corrections import corrects
 
@@ -52,6 +55,48 @@ def keep_a_user_with_keys(
     if any(user in group.users for group in backend.groups.values()):
         raise DeleteConflictException("Cannot delete entity, must remove users from group first.")
     former(backend, user_name)
+
+
+# Moto keeps no permissions boundary of users: it drops the one they are created with, and lacks the calls.
+
+
+@corrects(IamResponse, "create_user")
+def keep_a_new_users_boundary(
+    former: Callable[[IamResponse], ActionResult], response: IamResponse
+) -> ActionResult:
+    """Create the user with the boundary that was asked for."""
+    answer = former(response)
+    _bound(response, _asked(response, "PermissionsBoundary"))
+    return answer
+
+
+def put_user_permissions_boundary(response: IamResponse) -> ActionResult:
+    """Set a user's boundary."""
+    _bound(response, _asked(response, "PermissionsBoundary"))
+    return EmptyResult()
+
+
+def delete_user_permissions_boundary(response: IamResponse) -> ActionResult:
+    """Take a user's boundary away."""
+    _bound(response, None)
+    return EmptyResult()
+
+
+def _asked(response: IamResponse, name: str) -> Any:
+    return response._get_param(name)  # noqa: SLF001 - moto's own way, which it gives no other name
+
+
+def _bound(response: IamResponse, arn: str | None) -> None:
+    user: Any = response.backend.get_user(_asked(response, "UserName"))
+    kind = "PermissionsBoundaryPolicy"
+    user.permissions_boundary = (
+        {"PermissionsBoundaryType": kind, "PermissionsBoundaryArn": arn} if arn else None
+    )
+
+
+lacking: Any = IamResponse
+lacking.put_user_permissions_boundary = put_user_permissions_boundary
+lacking.delete_user_permissions_boundary = delete_user_permissions_boundary
 
 
 _awss_own: dict[str, list[AWSManagedPolicy]] = {}
