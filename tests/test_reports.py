@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -320,17 +321,29 @@ def test_a_plan_gives_time_only_to_what_is_written() -> None:
     assert table.caption.startswith("Plan: 1 update, 1 keep.")
 
 
+TRANSITION = {
+    "ID": "MoveToGlacierAfter90Days",
+    "Filter": {"Prefix": "backups/"},
+    "Transitions": [{"Days": 90, "StorageClass": "GLACIER"}],
+}
+
+
 def test_changes_are_shown_field_by_field() -> None:
-    """Documents are indented JSON, absence is a word, and a field of false is false."""
+    """Short documents stand on a line, long ones fold; absence is a word, and a field of false is false."""
     table = reports.changes_table([LIFECYCLE])
     assert [cells(table, row)["Field"] for row in range(4)] == ["rules.A", "rules.B", "rules.C", "rules.D"]
     assert cells(table, 0)["Before"] == "(absent)"
     assert cells(table, 2)["After"] == "false"
-    soup = BeautifulSoup(table._repr_html_(), "html.parser")
-    document = soup.find("pre")
-    assert isinstance(document, Tag)
-    assert document.get_text() == '{\n  "Days": 90,\n  "StorageClass": "GLACIER"\n}'
+    assert cells(table, 0)["After"] == '{"Days": 90, "StorageClass": "GLACIER"}'
     assert table.caption == "4 fields of 1 resource differ"
+    long = task(
+        "7.5.3.3", "Lifecycle rules", diff=[{"field": "rules.A", "before": None, "after": TRANSITION}]
+    )
+    soup = BeautifulSoup(reports.changes_table([long])._repr_html_(), "html.parser")
+    fold = soup.find("details")
+    assert isinstance(fold, Tag)
+    assert isinstance(fold.pre, Tag)
+    assert fold.pre.get_text() == json.dumps(TRANSITION, indent=2)
 
 
 def test_an_outcome_says_what_went_wrong_and_what_to_do() -> None:

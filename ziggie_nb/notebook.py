@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from ziggie_nb import events, gates, records, reports, sandbox, settings
-from ziggie_nb.checks import row
-from ziggie_nb.core import Action, Outcome, Status
+from ziggie_nb.core import Outcome, Status
 from ziggie_nb.errors import (
     GateFailedError,
     GateNotEvaluatedError,
@@ -30,14 +30,16 @@ from ziggie_nb.phases import find
 from ziggie_nb.runbook import Runbook, not_as_wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from ziggie_nb.core import Change
     from ziggie_nb.phases import Phase
     from ziggie_nb.records import TaskRow
     from ziggie_nb.runbook import Looked, Plan
 
 MODES = ("plan", "apply", "verify")
 COMMON = ("environment", "mode", "plan_id", "adopt")
+OF_A_GATE = ("environment", "phase")
 PARAMETERS_MARK = "# Parameters"  # papermill begins the cell it injects with this, and so do our own
 RUN_FOLDER_VARIABLE = "ZIGGIE_RUN_FOLDER"
 
@@ -77,13 +79,32 @@ class Header:
 
     def _repr_markdown_(self) -> str:
         """Show it as JupyterLab does."""
-        facts = "  \n".join(f"**{name}:** {value}" for name, value in self.facts.items())
-        notes = "".join(f"\n\n> **Note:** {each}" for each in self.warnings)
+        facts = "  \n".join(f"**{name}:** {_literal(value)}" for name, value in self.facts.items())
+        notes = "".join(f"\n\n> **Note:** {_literal(each)}" for each in self.warnings)
         return f"**{self.title}**\n\n{facts}{notes}"
 
 
+def _literal(text: str) -> str:
+    """Let Markdown show a text as it is: role names and addresses have underscores and stars in them."""
+    return re.sub(r"([\\`*_<>\[\]])", r"\\\1", text)
+
+
+class Sentence(str):
+    """What a cell says when it is no table; text that shows without quotation marks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Show it as plain text."""
+        return str(self)
+
+    def _repr_markdown_(self) -> str:
+        """Show it as JupyterLab does."""
+        return str(self)
+
+
 class PhaseNotebook:
-    """One phase, stepped through in a notebook."""
+    """One phase, stepped through in a notebook; every cell can be run again."""
 
     def __init__(self, phase: Phase, runbook: Runbook, parameters: Mapping[str, Any]) -> None:
         """Hold what :func:`open_phase` has opened."""
@@ -93,28 +114,24 @@ class PhaseNotebook:
         self._plan_id: str | None = parameters["plan_id"]
         self._adopt: list[str] = parameters["adopt"]
         self._looked: list[Looked] = []
+        self._plan: Plan | None = None
         self._outcomes: list[Outcome] = []
-        self._rows: list[TaskRow] = []
 
     def header(self) -> Header:
         """Return where we are, as whom, in which mode, and what to mind."""
+        title = f"{self.phase.task} {self.phase.title}"
         facts = {"Mode": MODE_IN_WORDS[self.mode]}
-        return Header(
-            f"{self.phase.task} {self.phase.title}",
-            self.runbook,
-            facts,
-            self.runbook.placeholders([self.phase]),
-        )
+        return Header(title, self.runbook, facts, self.runbook.placeholders([self.phase]))
 
     def parameters(self) -> reports.Table:
         """Return the phase's parameters in force, each with where it comes from."""
         environment, section = self.runbook.environment, self.phase.section
-        values = environment.section(section)
+        values = environment.section(section).model_dump(mode="json")
         return reports.parameters_table(
             [
                 (
                     each.name,
-                    getattr(values, each.name),
+                    values[each.name],
                     environment.source_of(section, each.name),
                     each.description,
                 )
@@ -125,100 +142,139 @@ class PhaseNotebook:
     def look(self) -> reports.Table:
         """Make the phase's checks and return what they found."""
         self._looked = self.runbook.look([self.phase])[self.phase.id]
-        self._report(self._check_rows())
+        self._report()
         return reports.checks_table(self._check_rows())
 
-    @cached_property
-    def _plan(self) -> Plan:
-        return self.runbook.plan([self.phase])
+    def plan(self) -> reports.Table | Sentence:
+        """Read everything and return what would change, a row for each resource."""
+        self._plan, self._outcomes = self.runbook.plan([self.phase]), []
+        self._report()
+        return self._shown(reports.plan_table)
 
-    def plan(self) -> reports.Table:
-        """Return what would change, a row for each resource."""
-        self._rows = [records.change_row(change) for change in self._plan.changes]
-        self._report(self._check_rows() + self._rows)
-        return reports.plan_table(self._rows)
+    def _planned(self) -> Plan:
+        """Return the plan that was shown; without one, make it."""
+        if self._plan is None:
+            self._plan = self.runbook.plan([self.phase])
+        return self._plan
 
     def details(self) -> reports.Table:
         """Return every difference, before and after."""
-        return reports.changes_table([records.change_row(change) for change in self._plan.changes])
+        return reports.changes_table([records.change_row(change) for change in self._planned().changes])
 
-    def carry_out(self) -> reports.Table:
+    def carry_out(self) -> reports.Table | Sentence:
         """Apply the plan in mode apply, and return how each row ended; in other modes write nothing.
+
+        In mode verify every row that is not as wanted already has failed.
 
         Raises:
             RefusedError: the plan is stale or unnamed, or something would have to be adopted.
             CredentialsEndedError: they ran out on the way; what was done is done.
         """
+        if self.mode == "plan":
+            return Sentence("Mode plan: nothing was written.")
         if self.mode == "apply":
             return self._apply()
-        if self.mode == "verify":
-            self._rows = [_verify_row(row) for row in self._rows]
-            self._report(self._check_rows() + self._rows)
-        return reports.outcome_table(self._rows)
+        self._outcomes = [_compared(change) for change in self._planned().changes]
+        self._report()
+        return self._shown(reports.outcome_table)
 
-    def _apply(self) -> reports.Table:
-        self.runbook.refuse_apply(self._plan, self._plan_id, self._adopt)
-        share = self._plan.phases[0]
+    def _apply(self) -> reports.Table | Sentence:
+        plan = self._planned()
+        self.runbook.refuse_apply(plan, self._plan_id, self._adopt)
+        if self.phase.checks and not self._looked:
+            self.look()  # a failed check holds the changes up, whether or not its cell was run
         applied = self.runbook.apply(
-            share,
+            plan.phases[0],
             self._looked,
-            on_outcome=self._on_outcome,
-            keep_former=lambda c: records.keep_former(_folder(self), c),
+            on_outcome=lambda outcome: events.emit("task", row=vars(records.outcome_row(outcome))),
+            keep_former=lambda change: records.keep_former(self._folder, change),
         )
         self._outcomes = list(applied.outcomes)
-        self._rows = [records.outcome_row(outcome) for outcome in self._outcomes]
-        self._report(self._check_rows() + self._rows)
-        table = reports.outcome_table(self._rows)
+        self._report()
         if applied.ended is not None:
             events.emit("ended", message=str(applied.ended))
-            display(table)  # type: ignore[no-untyped-call]
+            display(self._shown(reports.outcome_table))  # type: ignore[no-untyped-call]
             raise applied.ended
-        return table
+        return self._shown(reports.outcome_table)
 
-    def _on_outcome(self, outcome: Outcome) -> None:
-        events.emit("task", row=vars(records.outcome_row(outcome)))
+    def _shown(self, table: Callable[[Sequence[TaskRow]], reports.Table]) -> reports.Table | Sentence:
+        rows = self._resource_rows()
+        return table(rows) if rows else Sentence(f"Phase {self.phase.id} only looks; it changes nothing.")
 
-    def verify(self) -> reports.Table:
+    @cached_property
+    def _folder(self) -> Path:
+        """The run's folder; a notebook run by itself makes its own when there is something to save."""
+        named = os.environ.get(RUN_FOLDER_VARIABLE)
+        return Path(named) if named else records.RunFolder(self.runbook.environment.name).path
+
+    def verify(self) -> reports.Table | Sentence:
         """Read everything again and return what is not as wanted; right after an apply, nothing."""
+        if self.mode == "plan":
+            return Sentence("Mode plan: nothing was written, so there is nothing to look at again.")
         now = self.runbook.plan([self.phase]).changes
         if self._outcomes:
             self._outcomes = self.runbook.verified(self._outcomes, now)
-            self._rows = [records.outcome_row(outcome) for outcome in self._outcomes]
-            self._report(self._check_rows() + self._rows)
+            self._report()
         return reports.changes_table([records.change_row(change) for change in now])
 
-    def finish(self) -> str:
+    def finish(self) -> Sentence:
         """Say how the phase ended, and what comes next.
 
         Raises:
+            UsageError: a cell that it needs has not been run.
             PhaseFailedError: some task failed; in mode verify also when something differs.
         """
-        rows = self._check_rows() + self._rows
-        bad = [row for row in rows if row.status in {Status.FAILED, Status.NOT_TRIED}]
-        if bad:
-            raise PhaseFailedError(_failure_in_words(self.phase, bad))
+        self._refuse_skipped_cells()
+        rows = self._check_rows() + self._resource_rows()
+        if records.tasks_status(rows) == "failed":
+            raise PhaseFailedError(f"Phase {self.phase.id}: {_failure_in_words(rows)}")
         waiting = [row for row in rows if row.status == Status.WAITING]
-        if waiting:
-            return f"Phase {self.phase.id} is done but for {len(waiting)} that wait; see `ziggie waiting`."
+        if not waiting:
+            return Sentence(self._end_in_words())
+        return Sentence(
+            f"{self._end_in_words()} Still waited for: {_named(waiting)}; `ziggie waiting` says by whom."
+        )
+
+    def _refuse_skipped_cells(self) -> None:
+        """Nothing is said to be in place that nobody has looked at."""
+        looked = self._looked or not self.phase.checks
+        compared = self._plan if self.mode == "plan" else self._outcomes
+        if not looked or not (compared or not self.runbook.resources([self.phase])):
+            raise UsageError(
+                f"Phase {self.phase.id}: cells above this one have not been run, or have failed. "
+                "Run them all, from the top (Run > Run All Cells)."
+            )
+
+    def _end_in_words(self) -> str:
+        rows = self._resource_rows()
+        if not rows:
+            return f"Phase {self.phase.id}: none of its {len(self._looked)} checks has failed."
         if self.mode == "plan":
             return self._plan_in_words()
-        return f"Phase {self.phase.id} is in place: {len(self._rows)} resources as wanted."
+        done = sum(row.status == Status.DONE for row in rows)
+        return f"Phase {self.phase.id}: {done} of {len(rows)} resources are as the parameters ask."
 
     def _plan_in_words(self) -> str:
-        count = sum(change.writes for change in self._plan.changes)
+        plan = self._planned()
+        count = sum(change.writes for change in plan.changes)
         if count == 0:
-            return f"Phase {self.phase.id} is as wanted; there is nothing to do."
-        needed = "" if self.runbook.environment.is_sandbox else f' and plan_id = "{self._plan.id}"'
+            return f"Phase {self.phase.id} is as the parameters ask; there is nothing to do."
+        needed = "" if self.runbook.environment.is_sandbox else f' and plan_id = "{plan.id}"'
         return (
-            f"Plan {self._plan.id}: {count} changes, nothing was written. To carry them out, "
-            f'set mode = "apply"{needed}.'
+            f"Plan {plan.id}: {count} of {len(plan.changes)} resources would change; nothing was written. To "
+            f'carry it out, set mode = "apply"{needed} in the parameters cell, then run all cells again.'
         )
 
     def _check_rows(self) -> list[TaskRow]:
         return [records.check_row(check, finding) for check, finding in self._looked]
 
-    def _report(self, rows: Sequence[TaskRow]) -> None:
-        tasks = [vars(row) for row in rows]
+    def _resource_rows(self) -> list[TaskRow]:
+        if self._outcomes:
+            return [records.outcome_row(outcome) for outcome in self._outcomes]
+        return [records.change_row(change) for change in (self._plan.changes if self._plan else ())]
+
+    def _report(self) -> None:
+        tasks = [vars(row) for row in self._check_rows() + self._resource_rows()]
         events.emit("state", tasks=tasks, api_calls=self.runbook.aws.calls.as_dict())
 
 
@@ -237,18 +293,21 @@ class GateNotebook:
 
     def evaluate(self) -> reports.Table:
         """Read every criterion afresh and return the table."""
-        found = gates.evaluate_gate(self.phase.id, self.runbook.aws, self.runbook.environment)
-        self.criteria = [row(check, finding) for check, finding in found]
+        self.criteria = gates.rows(self.phase.id, self.runbook.aws, self.runbook.environment)
         events.emit("criteria", criteria=self.criteria, api_calls=self.runbook.aws.calls.as_dict())
         return reports.criteria_table(self.criteria)
 
-    def assert_passed(self) -> str:
+    def assert_passed(self) -> Sentence:
         """Say that the gate has passed.
 
         Raises:
-            GateNotEvaluatedError: some criterion could not be read.
+            GateNotEvaluatedError: some criterion could not be read, or none was.
             GateFailedError: some criterion is not met.
         """
+        if not self.criteria:
+            raise GateNotEvaluatedError(
+                f"Gate {self.phase.id} has not been evaluated: run the cells above this one first."
+            )
         status = records.criteria_status(self.criteria)
         named = {
             v: [c["title"] for c in self.criteria if c["verdict"] == v] for v in ("ERROR", "FAIL", "WAIT")
@@ -260,8 +319,10 @@ class GateNotebook:
         if status == "gate_failed":
             raise GateFailedError(f"Gate {self.phase.id} has failed: {', '.join(named['FAIL'])}.")
         if status == "waiting":
-            return f"Gate {self.phase.id} waits for: {', '.join(named['WAIT'])}. See `ziggie waiting`."
-        return f"Gate {self.phase.id} has passed."
+            return Sentence(
+                f"Gate {self.phase.id} waits for: {', '.join(named['WAIT'])}. `ziggie waiting` says by whom."
+            )
+        return Sentence(f"Gate {self.phase.id} has passed.")
 
 
 def open_phase(name: str, namespace: Mapping[str, Any]) -> PhaseNotebook:
@@ -276,7 +337,7 @@ def open_phase(name: str, namespace: Mapping[str, Any]) -> PhaseNotebook:
     """
     phase = find(name)
     knobs = [each.name for each in settings.parameters(phase.section)]
-    _refuse_unknown({*COMMON, *knobs})
+    _check_names(namespace, COMMON, {*COMMON, *knobs})
     parameters = _common(namespace)
     overrides = {phase.section: {knob: namespace[knob] for knob in knobs if knob in namespace}}
     runbook = _opened(namespace, overrides)
@@ -289,7 +350,7 @@ def open_gate(namespace: Mapping[str, Any]) -> GateNotebook:
     Raises:
         UsageError: unknown or invalid parameters, with the nearest known name. No call was sent.
     """
-    _refuse_unknown({"environment", "phase"})
+    _check_names(namespace, OF_A_GATE, OF_A_GATE)
     phase = find(namespace["phase"])
     return GateNotebook(phase, _opened(namespace, {}))
 
@@ -302,26 +363,30 @@ def _opened(namespace: Mapping[str, Any], overrides: Mapping[str, Mapping[str, o
 
 
 def _common(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    mode = namespace.get("mode", "plan")
+    """Return mode, plan_id and adopt; papermill passes a list of names as one text with commas."""
+    mode = namespace["mode"]
     if mode not in MODES:
         raise UsageError(f"parameters cell: mode is {mode!r}.{nearest(str(mode), MODES)}")
-    adopt = namespace.get("adopt") or []
-    names = adopt.split(",") if isinstance(adopt, str) else list(adopt)
-    plan_id = namespace.get("plan_id")
+    plan_id, adopt = namespace["plan_id"], namespace["adopt"] or []
+    names = adopt if isinstance(adopt, list | tuple) else str(adopt).split(",")
     return {
         "mode": mode,
-        # papermill makes a number of an id that looks like one
         "plan_id": None if plan_id is None else str(plan_id),
-        "adopt": [str(each).strip() for each in names],
+        "adopt": [name for name in (str(each).strip() for each in names) if name],
     }
 
 
-def _refuse_unknown(known: set[str]) -> None:
-    """Refuse names in the parameters cells that mean nothing; papermill itself only warns.
+def _check_names(namespace: Mapping[str, Any], needed: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse a parameters cell that was not run, or that has a name in it that means nothing.
+
+    Papermill only warns about unknown names.
 
     Raises:
-        UsageError: says the nearest known name.
+        UsageError: says what to do, or the nearest known name.
     """
+    for name in needed:
+        if name not in namespace:
+            raise UsageError(f"{name} is not set: run the parameters cell above first.")
     for name in _assigned_in_parameters_cells():
         if name not in known:
             raise UsageError(
@@ -330,53 +395,49 @@ def _refuse_unknown(known: set[str]) -> None:
 
 
 def _assigned_in_parameters_cells() -> list[str]:
-    """Return the names assigned in the notebook's parameters cell and in the one papermill injects."""
+    """Return the names assigned in the notebook's parameters cell and in the one papermill injects.
+
+    Each as it was last run: what a person has corrected counts no more. The two are told apart by
+    their first lines.
+    """
     shell = get_ipython()
-    cells = shell.user_ns.get("In", []) if shell is not None else []
-    names: list[str] = []
-    for cell in cells:
-        if not cell.lstrip().startswith(PARAMETERS_MARK):
-            continue
-        for node in ast.parse(cell).body:
-            if isinstance(node, ast.Assign):
-                names += [target.id for target in node.targets if isinstance(target, ast.Name)]
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                names.append(node.target.id)
-    return names
+    cells: list[str] = shell.user_ns.get("In", []) if shell is not None else []
+    marked = [cell.strip() for cell in cells if cell.lstrip().startswith(PARAMETERS_MARK)]
+    latest = {cell.partition("\n")[0]: cell for cell in marked}
+    return [name for cell in latest.values() for name in _assigned(cell)]
 
 
-def _verify_row(row: TaskRow) -> TaskRow:
-    if row.status == Status.FAILED:
-        return row
-    if row.action == Action.KEEP:
-        row.status = Status.DONE.value
-        return row
-    fields = ", ".join(each["field"] for each in row.diff)
-    row.status = Status.FAILED.value
-    row.error = {
-        "code": "NotAsWanted",
-        "operation": None,
-        "request_id": None,
-        "message": f"It differs from the parameters: {fields or 'it is missing'}.",
-        "next": "`ziggie run` repairs it; nothing else is written.",
-    }
-    return row
+def _assigned(cell: str) -> Iterator[str]:
+    """Yield the names that a cell's statements assign to."""
+    for statement in ast.parse(cell).body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        if isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        for target in targets:
+            yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
-def _failure_in_words(phase: Phase, bad: Sequence[TaskRow]) -> str:
+def _compared(change: Change) -> Outcome:
+    """Judge a change in mode verify, where everything must be as wanted already."""
+    if change.error is not None or change.writes:
+        return Outcome(change, Status.FAILED, change.error or not_as_wanted(change))
+    return Outcome(change, Status.DONE)
+
+
+def _failure_in_words(rows: Sequence[TaskRow]) -> str:
+    """Count what is not done, and tell of the first failure what AWS answered and what to do next."""
+    bad = [row for row in rows if row.status in {Status.FAILED, Status.NOT_TRIED}]
     first = next((row for row in bad if row.status == Status.FAILED), bad[0])
     error = first.error or {}
-    parts = [f"Phase {phase.id}: {len(bad)} of its tasks are not done. The first: {first.task} {first.name}."]
+    parts = [f"{len(bad)} of {len(rows)} rows not done. The first: {first.task} {first.name}."]
     if error.get("operation"):
         parts.append(f"{error['operation']} answered {error['code']} (request {error['request_id']}).")
     parts += [error.get("message") or "", error.get("next") or ""]
     return " ".join(part for part in parts if part)
 
 
-def _folder(notebook: PhaseNotebook) -> Path:
-    """Return the run's folder; a notebook run by itself makes its own when there is something to save."""
-    named = os.environ.get(RUN_FOLDER_VARIABLE)
-    return Path(named) if named else records.RunFolder(notebook.runbook.environment.name).path
+def _named(rows: Sequence[TaskRow]) -> str:
+    return ", ".join(f"{row.task} {row.name}" for row in rows)
 
 
 MODE_IN_WORDS = {
@@ -385,4 +446,4 @@ MODE_IN_WORDS = {
     "verify": "verify (nothing is written; what differs fails)",
 }
 
-__all__ = ["GateNotebook", "Header", "PhaseNotebook", "not_as_wanted", "open_gate", "open_phase"]
+__all__ = ["GateNotebook", "Header", "PhaseNotebook", "open_gate", "open_phase"]

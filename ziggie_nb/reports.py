@@ -81,6 +81,10 @@ EXIT_MEANINGS = {
 }
 
 
+ONE_LINE = 60
+"""A value whose JSON is at most this long stands on one line."""
+
+
 # --- tables ----------------------------------------------------------------------------------------
 
 Kind = Literal["text", "heading", "code", "number", "mark", "folded"]
@@ -234,13 +238,14 @@ def changes_table(rows: Sequence[TaskRow]) -> Table:
     """Show every field that differs, before and after; documents are set as indented JSON."""
     columns = (
         Column("Task", "heading"),
+        Column("What"),
         Column("Name", "code"),
         Column("Field", "code"),
         Column("Before", "code"),
         Column("After", "code"),
     )
     lines = [
-        (row.task, name(row) or what(row), each["field"], _document(each["before"]), _document(each["after"]))
+        (row.task, what(row), name(row), each["field"], _document(each["before"]), _document(each["after"]))
         for row in rows
         for each in row.diff
     ]
@@ -477,9 +482,10 @@ def _document(value: Any, none: str = ABSENT) -> str:
         return none
     if isinstance(value, str):
         return value
-    return json.dumps(
-        value, indent=2 if isinstance(value, dict | list) else None, ensure_ascii=False, default=str
-    )
+    line = json.dumps(value, ensure_ascii=False, default=str)
+    if len(line) <= ONE_LINE:
+        return line
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def _monthly(row: TaskRow) -> Cell:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ziggie_nb import core, policies, sandbox, settings
 from ziggie_nb.aws import Aws
 from ziggie_nb.checks import Check, Finding, Verdict, evaluate
-from ziggie_nb.core import Applied, Change, ErrorFacts, Outcome, Status
+from ziggie_nb.core import Action, Applied, Change, ErrorFacts, Outcome, Status
 from ziggie_nb.errors import RefusedError, UsageError
 from ziggie_nb.phases import PHASES, Phase
 
@@ -200,10 +200,11 @@ def _verified(outcome: Outcome, now: Change) -> Outcome:
 
 def not_as_wanted(change: Change) -> ErrorFacts:
     """Say which fields differ from what the parameters ask, and how to mend that."""
-    fields = ", ".join(each.field for each in change.differences) or "it is missing"
+    fields = ", ".join(each.field for each in change.differences)
+    missing = change.action is Action.CREATE
     return ErrorFacts(
         code="NotAsWanted",
-        message=f"It differs from the parameters: {fields}.",
+        message="It is missing." if missing else f"It differs from the parameters: {fields}.",
         next="`ziggie run` repairs it; nothing else is written.",
     )
 
@@ -213,11 +214,13 @@ def permissions(
 ) -> list[policies.Document]:
     """Return the operator's policy for these phases, in as many documents as its size needs.
 
-    Needs no connection, since it is for somebody who has no permissions yet.
+    Needs no connection, since it is for somebody who has no permissions yet. What a check reads is what
+    the resources of its phase read too, and granted there; what nothing builds with is granted on ``*``.
     """
     grants: list[Any] = [(("sts:GetCallerIdentity",), ("*",))]
     for phase in phases:
         resources, checks = phase.resources(environment), (*phase.checks, *criteria.get(phase.id, ()))
         grants += [(each.permissions, each.scope(environment)) for each in resources]
-        grants += [(each.permissions, ("*",)) for each in checks if each.permissions]
+        granted = {action for each in resources for action in each.permissions}
+        grants += [(set(each.permissions) - granted, ("*",)) for each in checks]
     return policies.split(policies.operator(grants))

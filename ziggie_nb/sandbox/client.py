@@ -98,6 +98,8 @@ def stop() -> bool:
         if url is not None:
             _ask(url, "POST", "/ziggie/stop")
             _wait_until_gone(state)
+            for process in started:
+                process.poll()  # one that we started ourselves is no longer a child that nobody waits for
         _forget(state)
         return url is not None
 
