@@ -5,6 +5,7 @@ What the commands do is in ``commands.py``, which is imported when one of them i
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -253,6 +254,14 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         code = INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough: `ziggie plan | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        click.echo(
+            f"{error.filename or 'A file'}: {error.strerror or error}. Nothing more was done.", err=True
+        )
+        code = 1
     except Exception as error:
         sentence = _commands().aws_error(error)
         if sentence is None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
-from dataclasses import asdict
+import time
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,17 +18,17 @@ from ziggie_nb import core, gates, phases, records, runbook, settings, terminal
 from ziggie_nb import sandbox as sandboxes
 from ziggie_nb.checks import Check, Verdict, evaluate, row
 from ziggie_nb.errors import RefusedError, UsageError
-from ziggie_nb.project import NOTEBOOKS, ROOT, RUNS
-from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord
+from ziggie_nb.project import NOTEBOOKS, ROOT, runs
+from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord, TaskRow
 from ziggie_nb.runbook import Looked, PhasePlan, Plan, Runbook
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
-DRIFT = 5
+SANDBOX = "sandbox"
 
 
 def aws_error(error: Exception) -> str | None:
@@ -40,6 +42,29 @@ def aws_error(error: Exception) -> str | None:
 
 
 # --- run, plan, apply, verify, drift ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a command was asked to be about, so that it can say how to go on."""
+
+    environment: str
+    only: tuple[str, ...] = ()
+    first: str | None = None
+    last: str | None = None
+
+    @property
+    def phases(self) -> tuple[phases.Phase, ...]:
+        """The phases it is about."""
+        return phases.select(self.only, self.first, self.last)
+
+    def command(self, name: str, *options: str) -> str:
+        """Return another command about the same, as one would type it."""
+        environment = () if self.environment == SANDBOX else ("--env", self.environment)
+        chosen = [part for each in self.only for part in ("--only", each)]
+        chosen += ["--from", self.first] if self.first else []
+        chosen += ["--until", self.last] if self.last else []
+        return shlex.join(["ziggie", name, *environment, *chosen, *options])
 
 
 def run(  # noqa: PLR0913 - one parameter for each option of the command
@@ -57,39 +82,43 @@ def run(  # noqa: PLR0913 - one parameter for each option of the command
     """Run the notebooks."""
     from ziggie_nb import runner  # noqa: PLC0415 - papermill and pandas, which no other command needs
 
-    selected = phases.select(only, first, last)
+    asked = Asked(environment, only, first, last)
     out = terminal.console(to_stderr=as_json)
     progress = terminal.RunProgress(out)
-    default = "apply" if environment == "sandbox" else "plan"
-    options = runner.Options(environment, mode or default, selected, plan_id, adopt, folder)
+    default = "apply" if environment == SANDBOX else "plan"
+    options = runner.Options(environment, mode or default, asked.phases, plan_id, adopt, folder)
     try:
         record, path = runner.run(options, progress)
     finally:
         progress.close()
-    if as_json:
-        print(json.dumps(asdict(record), indent=2))  # noqa: T201 - the command's answer
-        return record.exit_code
-    _show_run(record, path, out)
+    _show_run(record, path, out, as_json=as_json)
+    if record.mode == "plan" and not as_json:
+        _offer_apply(record, asked, "run", out)
     return record.exit_code
 
 
-def _show_run(record: RunRecord, path: Path, out: Console) -> None:
-    rows = [task for phase in record.phases for task in phase.tasks]
-    out.print(terminal.plan_table(rows) if record.mode == "plan" else terminal.outcome_table(rows))
+def _show_run(record: RunRecord, path: Path, out: Console, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(record)
+    else:
+        rows = [task for phase in record.phases for task in phase.tasks]
+        if record.mode == "plan":
+            _show_plan(rows, out)
+        else:
+            terminal.show(out, terminal.outcome_table(rows))
     terminal.failures(record, out)
-    terminal.conclude(record, out)
-    if record.mode == "plan":
-        out.print(_next_step(record), markup=False)
-    out.print(f"Report: {_shown(path / 'report.html')}", markup=False)
+    if not as_json:
+        terminal.conclude(record, out)
+        terminal.offer(out, "Report:", _shown(path / "report.html"))
 
 
-def _next_step(record: RunRecord) -> str:
-    if record.environment == "sandbox":
-        return f"Plan {record.plan_id}. To carry it out: ziggie run"
-    return (
-        f"Plan {record.plan_id}. To carry it out: "
-        f"ziggie run --env {record.environment} --mode apply --plan {record.plan_id}"
-    )
+def _show_plan(rows: Sequence[TaskRow], out: Console) -> None:
+    terminal.show(out, terminal.plan_table(rows))
+    terminal.show(out, terminal.changes_table(rows))
+
+
+def _print_json(record: RunRecord) -> None:
+    print(json.dumps(asdict(record), indent=2))  # noqa: T201 - the command's answer
 
 
 def _shown(path: Path) -> str:
@@ -97,66 +126,64 @@ def _shown(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(os.getcwd()) else str(path)  # noqa: PTH109 - as typed
 
 
+def _offer_apply(record: RunRecord, asked: Asked, command: str, out: Console) -> None:
+    """Say which command carries out a plan, with everything that it has to be told."""
+    rows = [row for phase in record.phases for row in phase.tasks]
+    if record.exit_code != 0 or all(row.action in {"keep", "check", "skip"} for row in rows):
+        return
+    names = sorted({row.name for row in rows if row.action == core.Action.ADOPT})
+    options = [part for name in names for part in ("--adopt", name)]
+    options += ["--mode", "apply"] if command == "run" and asked.environment != SANDBOX else []
+    options += ["--plan", str(record.plan_id)]
+    taken = ", which takes over what somebody else made (the rows marked adopt)" if names else ""
+    terminal.offer(out, f"To carry it out{taken}:", asked.command(command, *options))
+
+
 def plan(
     *, environment: str, only: tuple[str, ...], first: str | None, last: str | None, as_json: bool
 ) -> int:
     """Show what would change."""
-    selected = phases.select(only, first, last)
+    asked = Asked(environment, only, first, last)
+    selected = asked.phases
     opened = Runbook.open(environment)
     made, looked = opened.plan(selected), opened.look(selected)
-    record = _record(opened, "plan", made, looked)
+    record = _concluded(records.begin(opened, made, "plan", looked))
     if as_json:
-        print(json.dumps(asdict(record), indent=2))  # noqa: T201 - the command's answer
+        _print_json(record)
         return record.exit_code
     out = terminal.console()
-    _show_header(opened, "plan", selected, out)
-    out.print(terminal.plan_table(task for phase in record.phases for task in phase.tasks))
-    out.print(_plan_in_words(opened, made), markup=False)
+    _show_header(opened, record, out)
+    _show_plan([task for phase in record.phases for task in phase.tasks], out)
+    terminal.failures(record, out)
+    terminal.say(out, _plan_in_words(made))
+    _offer_apply(record, asked, "apply", out)
     return record.exit_code
 
 
-def _plan_in_words(opened: Runbook, made: Plan) -> str:
-    counts = {action: sum(c.action is action for c in made.changes) for action in core.Action}
-    words = ", ".join(f"{count} to {action.value}" for action, count in counts.items() if count)
-    monthly = sum(c.resource.monthly_usd or 0 for c in made.changes if c.want is not None)
-    name = opened.environment.name
-    return (
-        f"Plan {made.id}: {words or 'nothing to do'}; about ${monthly:.2f} a month once in place. "
-        f"To carry it out: ziggie apply --env {name} --plan {made.id}"
-    )
-
-
-def _show_header(opened: Runbook, mode: str, selected: Sequence[phases.Phase], out: Console) -> None:
-    out.print(terminal.header(opened, mode), markup=False)
-    for notice in (*opened.notices, *opened.placeholders(selected)):
-        out.print(f"Note: {notice}", markup=False)
-
-
-def _record(opened: Runbook, mode: str, made: Plan, looked: dict[str, list[Looked]]) -> RunRecord:
-    """Make the record of a command without notebooks."""
-    environment = opened.environment
-    gate_6 = environment.account.gate_6
-    record = RunRecord(
-        environment=environment.name,
-        endpoint=opened.endpoint,
-        account_id=environment.account_id,
-        region=environment.region,
-        mode=mode,
-        plan_id=made.id,
-        prerequisites={"gate_6": gate_6.model_dump(mode="json") if gate_6 else None},
-        notices=list(opened.notices),
-        api_calls=opened.aws.calls.as_dict(),
-        phases=[_phase_record(share, looked.get(share.phase.id, [])) for share in made.phases],
-    )
+def _concluded(record: RunRecord) -> RunRecord:
+    """Conclude a record in which nothing was done."""
+    for phase in record.phases:
+        phase.status = records.tasks_status(phase.tasks)
     record.conclude()
     return record
 
 
-def _phase_record(share: PhasePlan, looked: Sequence[Looked]) -> PhaseRecord:
-    rows = [records.check_row(check, finding) for check, finding in looked]
-    rows += [records.change_row(change) for change in share.changes]
-    phase = share.phase
-    return PhaseRecord(phase.id, phase.task, phase.title, status=records.tasks_status(rows), tasks=rows)
+def _plan_in_words(made: Plan) -> str:
+    counts = {
+        action: sum(c.action is action and c.error is None for c in made.changes) for action in core.Action
+    }
+    unreadable = sum(change.error is not None for change in made.changes)
+    words = [f"{count} to {action.value}" for action, count in counts.items() if count]
+    words += [f"{unreadable} that could not be read"] if unreadable else []
+    monthly = sum(c.resource.monthly_usd or 0 for c in made.changes if c.want is not None)
+    said = ", ".join(words) or "nothing to do"
+    return f"Plan {made.id}: {said}; about ${monthly:.2f} a month once in place."
+
+
+def _show_header(opened: Runbook, record: RunRecord, out: Console) -> None:
+    terminal.say(out, terminal.header(opened, record.mode))
+    for notice in record.notices:
+        terminal.say(out, f"Note: {notice}")
 
 
 def apply(  # noqa: PLR0913 - one parameter for each option of the command
@@ -170,45 +197,81 @@ def apply(  # noqa: PLR0913 - one parameter for each option of the command
     as_json: bool,
 ) -> int:
     """Carry out a plan, without notebooks."""
-    selected = phases.select(only, first, last)
+    selected = Asked(environment, only, first, last).phases
     opened = Runbook.open(environment)
     made, looked = opened.plan(selected), opened.look(selected)
     opened.refuse_apply(made, plan_id, adopt)
     out = terminal.console(to_stderr=as_json)
-    _show_header(opened, "apply", selected, out)
-    folder = RunFolder(opened.environment.name)
-    record, ended = _apply(opened, made, looked, folder)
-    _write_files(record, folder)
-    if as_json:
-        print(json.dumps(asdict(record), indent=2))  # noqa: T201 - the command's answer
-    else:
-        _show_run(record, folder.path, out)
-    if ended is not None:
-        raise ended
+    progress = terminal.RunProgress(out)
+    direct = DirectRun(opened, made, looked, RunFolder(opened.environment.name), progress)
+    try:
+        record = direct.execute()
+    finally:
+        progress.close()
+    _write_files(record, direct.folder)
+    _show_run(record, direct.folder.path, out, as_json=as_json)
     return record.exit_code
 
 
-def _apply(
-    opened: Runbook, made: Plan, looked: dict[str, list[Looked]], folder: RunFolder
-) -> tuple[RunRecord, Exception | None]:
-    record = _record(opened, "apply", made, looked)
-    started = records.utc_now()
-    ended = None
-    for share, phase in zip(made.phases, record.phases, strict=True):
-        checks = looked[share.phase.id]
-        applied = opened.apply(share, checks, keep_former=lambda c: records.keep_former(folder.path, c))
-        rows = [records.check_row(check, finding) for check, finding in checks]
-        phase.tasks = rows + [records.outcome_row(outcome) for outcome in applied.outcomes]
-        phase.status = records.tasks_status(phase.tasks)
+class DirectRun:
+    """An apply without notebooks, phase by phase; its record is right however it ends."""
+
+    def __init__(
+        self,
+        opened: Runbook,
+        made: Plan,
+        looked: Mapping[str, Sequence[Looked]],
+        folder: RunFolder,
+        progress: terminal.RunProgress,
+    ) -> None:
+        """Take what is to be done; nothing is written yet."""
+        self.opened = opened
+        self.made = made
+        self.looked = looked
+        self.folder = folder
+        self.progress = progress
+        self.record = records.begin(opened, made, "apply", looked, status=core.Status.NOT_TRIED)
+
+    def execute(self) -> RunRecord:
+        """Carry the plan out."""
+        self.progress.opened(self.opened, self.made, "apply")
+        started = time.monotonic()
+        broken_off = False
+        try:
+            for share, phase in zip(self.made.phases, self.record.phases, strict=True):
+                if not records.held_up(share.phase, self.record):
+                    self._apply(share, phase)
+                self.progress.phase_ended(phase)
+        except KeyboardInterrupt:
+            broken_off = True
+        self.record.api_calls = self.opened.aws.calls.as_dict()
+        self.record.seconds = round(time.monotonic() - started, 1)
+        self.record.conclude(broken_off=broken_off)
+        return self.record
+
+    def _apply(self, share: PhasePlan, phase: PhaseRecord) -> None:
+        started, before = time.monotonic(), self.opened.aws.calls.as_dict()
+        looked = self.looked[phase.id]
+        place = {change.resource.key: len(looked) + index for index, change in enumerate(share.changes)}
+
+        def on_outcome(outcome: core.Outcome) -> None:
+            row = records.outcome_row(outcome)
+            phase.tasks[place[outcome.change.resource.key]] = row
+            self.progress.task_ended(share.phase, vars(row))
+
+        phase.status = "interrupted"
+        self.progress.phase_began(share.phase, "phase")
+        applied = self.opened.apply(share, looked, on_outcome=on_outcome, keep_former=self._keep_former)
+        now = self.opened.aws.calls.as_dict()
+        phase.api_calls = {kind: now[kind] - before[kind] for kind in now}
+        phase.seconds = round(time.monotonic() - started, 1)
         if applied.ended is not None:
-            phase.status, ended = "interrupted", applied.ended
-            break
-    record.api_calls = opened.aws.calls.as_dict()
-    record.seconds = (records.utc_now() - started).total_seconds()
-    record.conclude()
-    if ended is not None:
-        record.exit_code = ended.exit_code
-    return record, ended
+            phase.stopped = str(applied.ended)
+        else:
+            phase.status = records.tasks_status(phase.tasks)
+
+    def _keep_former(self, change: core.Change) -> None:
+        records.keep_former(self.folder.path, change)
 
 
 def _write_files(record: RunRecord, folder: RunFolder) -> None:
@@ -238,26 +301,37 @@ def _compare(  # noqa: PLR0913 - one parameter for each option of the command
     last: str | None,
     as_json: bool,
 ) -> int:
-    selected = phases.select(only, first, last)
+    asked = Asked(environment, only, first, last)
+    selected = asked.phases
     opened = Runbook.open(environment)
     made = opened.plan(selected)
-    record = _record(opened, mode, made, {})
+    record = _concluded(records.begin(opened, made, mode))
     if record.exit_code == 0 and not made.settled:
-        record.exit_code = DRIFT
+        record.exit_code = records.DRIFT
     if as_json:
-        print(json.dumps(asdict(record), indent=2))  # noqa: T201 - the command's answer
-        return record.exit_code
-    out = terminal.console()
-    _show_header(opened, mode, selected, out)
-    rows = [task for phase in record.phases for task in phase.tasks if task.action != core.Action.KEEP]
-    if rows:
-        out.print(terminal.drift_table(rows))
-        out.print(
-            f"{len(rows)} of {len(made.changes)} resources differ. `ziggie run` repairs them.", markup=False
-        )
+        _print_json(record)
     else:
-        out.print(f"No drift: all {len(made.changes)} resources are as the parameters ask.", markup=False)
+        _show_differences(opened, record, asked, len(made.changes))
     return record.exit_code
+
+
+def _show_differences(opened: Runbook, record: RunRecord, asked: Asked, total: int) -> None:
+    out = terminal.console()
+    _show_header(opened, record, out)
+    rows = [task for phase in record.phases for task in phase.tasks if task.action != core.Action.KEEP]
+    if not rows:
+        terminal.say(out, f"No drift: all {total} resources are as the parameters ask.")
+        return
+    terminal.show(out, terminal.drift_table(rows))
+    terminal.failures(record, out)
+    differ = sum(row.error is None for row in rows)
+    terminal.say(out, f"{differ} of {total} resources differ, {len(rows) - differ} could not be read.")
+    command = asked.command("run" if asked.environment == SANDBOX else "plan")
+    terminal.offer(
+        out,
+        "To repair them:" if asked.environment == SANDBOX else "To see how they would be repaired:",
+        command,
+    )
 
 
 # --- gates, waiting, permissions -------------------------------------------------------------------
@@ -271,7 +345,7 @@ def gate(*, phase: str | None, environment: str, junit: Path | None, as_json: bo
         )
     selected = (phases.find(phase),) if phase else phases.PHASES
     opened = Runbook.open(environment)
-    record = _record(opened, "gate", Plan("", tuple(PhasePlan(each, ()) for each in selected)), {})
+    record = records.begin(opened, Plan("", tuple(PhasePlan(each, ()) for each in selected)), "gate")
     record.plan_id = None
     for each in record.phases:
         found = gates.evaluate_gate(each.id, opened.aws, opened.environment)
@@ -284,7 +358,7 @@ def gate(*, phase: str | None, environment: str, junit: Path | None, as_json: bo
 
         reports.write_junit(record, junit)
     if as_json:
-        print(json.dumps(asdict(record), indent=2))  # noqa: T201 - the command's answer
+        _print_json(record)
     else:
         _show_gates(opened, record)
     return record.exit_code
@@ -292,10 +366,11 @@ def gate(*, phase: str | None, environment: str, junit: Path | None, as_json: bo
 
 def _show_gates(opened: Runbook, record: RunRecord) -> None:
     out = terminal.console()
-    out.print(terminal.header(opened, "gate"), markup=False)
+    _show_header(opened, record, out)
     for phase in record.phases:
-        words = terminal.RUN_STATUSES[phase.status] if phase.status != "ok" else "passed"
-        out.print(terminal.criteria_table(phase.criteria, f"Gate {phase.id} {phase.title}: {words}"))
+        words = terminal.RUN_STATUSES.get(phase.status, "passed")
+        terminal.show(out, terminal.criteria_table(phase.criteria, f"Gate {phase.id} {phase.title}: {words}"))
+    terminal.failures(record, out)
 
 
 def waiting(*, environment: str, as_json: bool) -> int:
@@ -306,11 +381,11 @@ def waiting(*, environment: str, as_json: bool) -> int:
         print(json.dumps(found, indent=2))  # noqa: T201 - the command's answer
         return 0
     out = terminal.console()
-    out.print(terminal.header(opened, "waiting"), markup=False)
+    terminal.say(out, terminal.header(opened, "waiting"))
     if found:
-        out.print(terminal.waiting_table(found))
+        terminal.show(out, terminal.waiting_table(found))
     else:
-        out.print("Nothing is waited for.", markup=False)
+        terminal.say(out, "Nothing is waited for.")
     return 0
 
 
@@ -330,7 +405,7 @@ def _wait(task: str, title: str, wait: dict[str, Any]) -> dict[str, Any]:
 
 def _waits_of_last_run(opened: Runbook) -> list[dict[str, Any]]:
     """Return what the last run had to leave to others, as far as it is still not in place."""
-    pointer = RUNS / opened.environment.name / "latest.txt"
+    pointer = runs() / opened.environment.name / "latest.txt"
     record = (
         pointer.parent / pointer.read_text(encoding="utf-8").strip() / "run.json"
         if pointer.exists()
@@ -378,8 +453,8 @@ def destroy(
     opened = Runbook.open(environment)
     removals = core.plan_removal(opened.resources(selected), opened.aws, delete_adopted=delete_adopted)
     out = terminal.console()
-    out.print(terminal.header(opened, "destroy"), markup=False)
-    out.print(terminal.removal_table(removals))
+    terminal.say(out, terminal.header(opened, "destroy"))
+    terminal.show(out, terminal.removal_table(removals))
     _refuse_destroy(opened, removals, confirm, delete_objects=delete_objects)
     applied = core.destroy(
         removals, opened.aws, delete_objects=delete_objects, on_outcome=lambda o: terminal.removed(out, o)
@@ -398,7 +473,7 @@ def _refuse_destroy(
     if confirm != account:
         said = f"--confirm says {confirm}" if confirm else "--confirm was not given"
         raise RefusedError(
-            f"Nothing was deleted: {said}. To remove what is marked above, add --confirm {account}."
+            f"Nothing was deleted: {said}. To remove what is marked delete above, add --confirm {account}."
         )
 
 
@@ -406,13 +481,13 @@ def _conclude_destroy(
     opened: Runbook, selected: Sequence[phases.Phase], applied: core.Applied, out: Console
 ) -> int:
     failed = [outcome for outcome in applied.outcomes if outcome.status is core.Status.FAILED]
-    left = core.plan_removal(opened.resources(selected), opened.aws, delete_adopted=True)
+    left = core.plan_removal(opened.resources(selected), opened.aws)
     if left:
+        terminal.show(out, terminal.removal_table(left, "What remains"))
         monthly = sum(each.resource.monthly_usd or 0 for each in left)
-        names = sorted({f"{each.resource.kind} {each.resource.name} ({each.why})" for each in left})
-        out.print(f"What remains (about ${monthly:.2f} a month): {'; '.join(names)}.", markup=False)
+        terminal.say(out, f"What remains costs about ${monthly:.2f} a month.")
     else:
-        out.print("Nothing of the runbook's remains, and nothing costs anything any more.", markup=False)
+        terminal.say(out, "Nothing of the runbook's remains, and nothing costs anything any more.")
     return 1 if failed else 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from ziggie_nb import __version__
 from ziggie_nb.checks import Verdict
-from ziggie_nb.core import Action, Status
-from ziggie_nb.project import RUNS
+from ziggie_nb.core import Action, ErrorFacts, Status
+from ziggie_nb.project import runs
 
 if TYPE_CHECKING:
     from ziggie_nb.checks import Check, Finding
     from ziggie_nb.core import Change, Outcome
+    from ziggie_nb.phases import Phase
+    from ziggie_nb.runbook import Looked, PhasePlan, Plan, Runbook
 
 SCHEMA = 1
 PLAN_DOCUMENT = "ZIGGIE-AWS-INTEGRATION-V1.0"
@@ -33,8 +35,13 @@ EXIT_CODES = {
     "gate_failed": 3,
     "gate_error": 4,
     "waiting": 7,
-    "interrupted": 130,
+    "interrupted": 4,  # of a phase: the credentials have ended
 }
+BROKEN_OFF = 130
+DRIFT = 5
+NOT_AS_WANTED = "NotAsWanted"
+# A gate that failed or could not be evaluated holds up the phases that need it; one that waits does not.
+HOLDS_UP = frozenset({"failed", "gate_failed", "gate_error", "not_tried", "interrupted"})
 # When several apply: 1, 4, 3, 7 (the contract's order; drift, 5, is a command's own answer).
 SEVERITY = ("interrupted", "failed", "gate_error", "gate_failed", "not_tried", "waiting", "ok", "skipped")
 
@@ -61,7 +68,7 @@ class TaskRow:
 
 @dataclass
 class PhaseRecord:
-    """One phase of a run. Times are UTC ISO 8601, durations seconds."""
+    """One phase of a run; ``stopped`` says that and why the credentials ended in it."""
 
     id: str
     task: str
@@ -72,11 +79,12 @@ class PhaseRecord:
     api_calls: dict[str, int] = field(default_factory=lambda: {"read": 0, "write": 0})
     tasks: list[TaskRow] = field(default_factory=list)
     criteria: list[dict[str, Any]] = field(default_factory=list)
+    stopped: str | None = None
 
 
 @dataclass
 class RunRecord:
-    """One run, as it stands in ``run.json``."""
+    """One run, as it stands in ``run.json``. Times are UTC ISO 8601, durations seconds."""
 
     environment: str
     endpoint: str | None
@@ -97,10 +105,22 @@ class RunRecord:
     phases: list[PhaseRecord] = field(default_factory=list)
     gate: dict[str, Any] = field(default_factory=lambda: {"criteria": []})
 
-    def conclude(self) -> None:
-        """Set status and exit code from the phases."""
-        self.status = overall(phase.status for phase in self.phases)
-        self.exit_code = EXIT_CODES[self.status]
+    def conclude(self, *, broken_off: bool = False) -> None:
+        """Set status and exit code from the phases; ``broken_off`` when somebody broke the run off."""
+        self.status = "interrupted" if broken_off else overall(phase.status for phase in self.phases)
+        if self.mode == "plan" and self.status == "waiting":
+            self.status = "ok"  # nothing was to be done, so there is nothing to wait for yet
+        self.exit_code = BROKEN_OFF if broken_off else self._exit_code()
+
+    def _exit_code(self) -> int:
+        failed = [row for phase in self.phases for row in phase.tasks if row.status == Status.FAILED]
+        if self.mode == "verify" and self.status == "failed" and all(_differs(row) for row in failed):
+            return DRIFT
+        return EXIT_CODES["failed" if self.status == "interrupted" and failed else self.status]
+
+
+def _differs(row: TaskRow) -> bool:
+    return row.error is not None and row.error["code"] == NOT_AS_WANTED
 
 
 def utc_now() -> datetime:
@@ -112,6 +132,79 @@ def overall(statuses: Iterable[str]) -> str:
     """Return the status that decides among several."""
     found = set(statuses)
     return next((status for status in SEVERITY if status in found), "ok")
+
+
+def begin(
+    runbook: Runbook,
+    plan: Plan,
+    mode: str,
+    looked: Mapping[str, Sequence[Looked]] | None = None,
+    *,
+    status: Status = Status.PLANNED,
+) -> RunRecord:
+    """Make the record of a run that has a plan and has done nothing yet.
+
+    Args:
+        runbook: where, and as whom.
+        plan: of the selected phases.
+        mode: plan, apply, verify, drift or gate.
+        looked: what the phases' checks found, by phase.
+        status: of every resource's row.
+    """
+    environment = runbook.environment
+    gate_6 = environment.account.gate_6
+    return RunRecord(
+        environment=environment.name,
+        endpoint=runbook.endpoint,
+        account_id=environment.account_id,
+        region=environment.region,
+        mode=mode,
+        plan_id=plan.id,
+        api_calls=runbook.aws.calls.as_dict(),
+        prerequisites={"gate_6": gate_6.model_dump(mode="json") if gate_6 else None},
+        notices=[*runbook.notices, *runbook.placeholders(share.phase for share in plan.phases)],
+        phases=[_begin_phase(share, (looked or {}).get(share.phase.id, ()), status) for share in plan.phases],
+    )
+
+
+def _begin_phase(share: PhasePlan, looked: Sequence[Looked], status: Status) -> PhaseRecord:
+    rows = [check_row(check, finding) for check, finding in looked]
+    rows += [change_row(change, status) for change in share.changes]
+    return PhaseRecord(share.phase.id, share.phase.task, share.phase.title, tasks=rows)
+
+
+def held_up(phase: Phase, record: RunRecord) -> bool:
+    """Tell whether a phase cannot be tried, and if so, say why in its rows.
+
+    That is so when one that it needs has come to no good end, and after the credentials have ended.
+    """
+    facts = _what_holds_up(phase, record.phases)
+    if facts is None:
+        return False
+    not_tried(next(each for each in record.phases if each.id == phase.id), facts)
+    return True
+
+
+def _what_holds_up(phase: Phase, ended: Sequence[PhaseRecord]) -> ErrorFacts | None:
+    for each in ended:
+        if each.stopped is not None:
+            message = f"The run stopped in phase {each.id}."
+            return ErrorFacts("NotTried", message, "The next run goes on here.")
+        if each.id in phase.needs and each.status in HOLDS_UP:
+            return ErrorFacts(
+                code="NotTried",
+                message=f"Phase {each.id} {each.title}, which it needs, has come to no good end.",
+                next="Mend that first; the next run then goes on here.",
+            )
+    return None
+
+
+def not_tried(phase: PhaseRecord, facts: ErrorFacts) -> None:
+    """Say of every row that nobody has carried out that it was not tried, and why."""
+    for row in phase.tasks:
+        if row.status in {Status.PLANNED, Status.NOT_TRIED}:
+            row.status = Status.NOT_TRIED.value
+            row.error = row.error or facts.as_dict()
 
 
 def change_row(change: Change, status: Status = Status.PLANNED) -> TaskRow:
@@ -180,11 +273,13 @@ def check_row(check: Check, finding: Finding) -> TaskRow:
 
 
 def tasks_status(rows: Iterable[TaskRow]) -> str:
-    """Return a phase's status from its rows."""
+    """Return a phase's status from its rows; what stands on something that waits is not tried, and waits."""
     found = {row.status for row in rows}
-    if Status.FAILED in found or Status.NOT_TRIED in found:
+    if Status.FAILED in found:
         return "failed"
-    return "waiting" if Status.WAITING in found else "ok"
+    if Status.WAITING in found:
+        return "waiting"
+    return "failed" if Status.NOT_TRIED in found else "ok"
 
 
 def criteria_status(criteria: Iterable[dict[str, Any]]) -> str:
@@ -199,10 +294,10 @@ def criteria_status(criteria: Iterable[dict[str, Any]]) -> str:
 class RunFolder:
     """``runs/<environment>/<UTC time without colons>/``, and what leads to the latest one."""
 
-    def __init__(self, environment: str, parent: Path = RUNS) -> None:
+    def __init__(self, environment: str) -> None:
         """Make a new folder; two runs in one second get two folders."""
         stamp = utc_now().strftime("%Y-%m-%dT%H%M%SZ")
-        self.path = _new_folder(parent / environment, stamp)
+        self.path = _new_folder(runs().resolve() / environment, stamp)
         _lead_to(self.path)
 
     @classmethod

@@ -13,19 +13,21 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 import papermill
 from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from ziggie_nb import credentials, events, records
-from ziggie_nb.core import Status
+from ziggie_nb.core import ErrorFacts, Status
 from ziggie_nb.errors import CredentialsEndedError, UsageError
-from ziggie_nb.notebook import RUN_FOLDER_VARIABLE
+from ziggie_nb.notebook import RUN_FOLDER_VARIABLE, PhaseFailedError
 from ziggie_nb.project import NOTEBOOKS, ROOT
 from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord, TaskRow
 from ziggie_nb.runbook import Plan, Runbook
+from ziggie_nb.settings.loading import locate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,8 +36,7 @@ if TYPE_CHECKING:
     from ziggie_nb.phases import Phase
 
 POLL_SECONDS = 0.2
-# A gate that failed or could not be evaluated holds up the phases that need it; one that waits does not.
-HOLDS_UP = frozenset({"failed", "gate_failed", "gate_error", "not_tried", "interrupted"})
+STOPPED = ErrorFacts("NotTried", "The notebook ended before.", "The next run goes on here.")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Options:
 class Progress(Protocol):
     """Who is told how a run goes on; the command line shows it."""
 
-    def opened(self, runbook: Runbook, plan: Plan) -> None:
+    def opened(self, runbook: Runbook, plan: Plan, mode: str) -> None:
         """The guard has passed and the plan is made."""
 
     def phase_began(self, phase: Phase, step: str) -> None:
@@ -77,12 +78,18 @@ class Progress(Protocol):
 
 @dataclass
 class _Executed:
-    """What one notebook left behind."""
+    """What one notebook left behind.
+
+    Attributes:
+        failure: the exception that ended it.
+        explained: whether that only repeats what the rows of its tasks say.
+        stopped: set when the credentials ended in it; says how to sign in again.
+    """
 
     seconds: float = 0.0
     failure: str | None = None
-    cell: int | None = None
-    ended: bool = False
+    stopped: str | None = None
+    explained: bool = False
     tasks: dict[tuple[str, str, str], TaskRow] = field(default_factory=dict)
     criteria: list[dict[str, Any]] = field(default_factory=list)
     api_calls: dict[str, int] = field(default_factory=lambda: {"read": 0, "write": 0})
@@ -98,7 +105,7 @@ class _Executed:
         elif event["event"] == "criteria":
             self.criteria = event["criteria"]
         elif event["event"] == "ended":
-            self.ended = True
+            self.stopped = event["message"]
         self.api_calls = event.get("api_calls", self.api_calls)
 
 
@@ -120,49 +127,22 @@ class Run:
         self.folder = (
             RunFolder.at(options.folder) if options.folder else RunFolder(self.runbook.environment.name)
         )
-        self.record = self._new_record()
-
-    def _new_record(self) -> RunRecord:
-        environment = self.runbook.environment
-        gate_6 = environment.account.gate_6
-        return RunRecord(
-            environment=environment.name,
-            endpoint=self.runbook.endpoint,
-            account_id=environment.account_id,
-            region=environment.region,
-            mode=self.options.mode,
-            plan_id=self.plan.id,
-            prerequisites={"gate_6": gate_6.model_dump(mode="json") if gate_6 else None},
-            notices=[*self.runbook.notices, *self.runbook.placeholders(self.options.phases)],
-            phases=[
-                PhaseRecord(phase.id, phase.task, phase.title, tasks=self._planned_rows(phase))
-                for phase in self.options.phases
-            ],
-        )
-
-    def _planned_rows(self, phase: Phase) -> list[TaskRow]:
-        """Return what the record says of a phase until its notebook says more."""
-        share = next(each for each in self.plan.phases if each.phase == phase)
-        return [records.change_row(change, Status.NOT_TRIED) for change in share.changes]
+        self.record = records.begin(self.runbook, self.plan, options.mode, status=Status.NOT_TRIED)
 
     def execute(self) -> RunRecord:
         """Run every phase and its gate, and write the run's files, however it ends."""
-        self.progress.opened(self.runbook, self.plan)
+        self.progress.opened(self.runbook, self.plan, self.options.mode)
         started = time.monotonic()
-        interrupted = False
+        broken_off = False
         try:
             with self._kernel_variables() as variables:
                 for phase, record in zip(self.options.phases, self.record.phases, strict=True):
-                    if self._held_up(phase):
-                        self.progress.phase_ended(record)
-                        continue
-                    self._run_phase(phase, record, variables)
+                    if not records.held_up(phase, self.record):
+                        self._run_phase(phase, record, variables)
                     self.progress.phase_ended(record)
-                    if record.status == "interrupted":
-                        break
         except KeyboardInterrupt:
-            interrupted = True
-        self._conclude(time.monotonic() - started, interrupted=interrupted)
+            broken_off = True
+        self._conclude(time.monotonic() - started, broken_off=broken_off)
         return self.record
 
     @contextlib.contextmanager
@@ -176,64 +156,88 @@ class Run:
         with credentials.CredentialBroker(session, credentials.resolve(session)) as broker:
             yield {**common, **broker.variables}
 
-    def _held_up(self, phase: Phase) -> bool:
-        ended = {record.id: record.status for record in self.record.phases}
-        return any(ended.get(needed) in HOLDS_UP for needed in phase.needs)
-
     def _run_phase(self, phase: Phase, record: PhaseRecord, variables: Mapping[str, str]) -> None:
         record.notebook = f"{phase.notebook}.ipynb"
-        done = self._execute(phase, "phase", record.notebook, self._phase_parameters(phase), variables)
-        record.seconds = round(done.seconds, 1)
-        record.api_calls = done.api_calls
-        if done.tasks:
-            record.tasks = list(done.tasks.values())
-        record.status = self._phase_status(record, done)
-        if self.options.mode != "plan" and record.status not in HOLDS_UP:
+        record.status = "interrupted"
+        done = _Executed()
+        try:
+            self._execute(phase, "phase", record.notebook, self._phase_parameters(phase), variables, done)
+        finally:
+            self._take_over(record, done)
+        self._judge_phase(record, done)
+        if self.options.mode != "plan" and record.status not in records.HOLDS_UP:
             self._run_gate(phase, record, variables)
 
     def _phase_parameters(self, phase: Phase) -> dict[str, Any]:
         plan_id = self.runbook.plan_of(self.plan, phase).id if self.options.mode == "apply" else None
         return {
-            "environment": self.options.environment,
+            "environment": self._environment,
             "mode": self.options.mode,
             "plan_id": plan_id,
             "adopt": list(self.options.adopt),
         }
 
-    def _phase_status(self, record: PhaseRecord, done: _Executed) -> str:
-        if done.ended:
-            return "interrupted"
+    @property
+    def _environment(self) -> str:
+        """The environment as a notebook has to be told: a path from here means nothing to its kernel."""
+        name, path, _ = locate(self.options.environment)
+        return name if name == self.options.environment else str(path.resolve())
+
+    def _take_over(self, record: PhaseRecord, done: _Executed) -> None:
+        """Take over what a phase's notebook left behind, however it ended."""
+        record.seconds = round(done.seconds, 1)
+        record.api_calls = done.api_calls
+        if done.tasks:
+            record.tasks = list(done.tasks.values())
+        if self.options.mode == "apply":
+            records.not_tried(record, STOPPED)
+
+    def _judge_phase(self, record: PhaseRecord, done: _Executed) -> None:
+        """Set a phase's status from its rows, unless the credentials ended in it."""
+        if done.stopped is not None:
+            record.stopped = done.stopped
+            return
         status = records.tasks_status(record.tasks)
-        if done.failure is not None and status == "ok":
-            record.tasks.append(_crashed(record, done))
-            return "failed"
-        return status
+        if done.failure is not None and (status == "ok" or not done.explained):
+            record.tasks.append(_crashed(record, done.failure))
+            status = "failed"
+        record.status = status
 
     def _run_gate(self, phase: Phase, record: PhaseRecord, variables: Mapping[str, str]) -> None:
-        parameters = {"environment": self.options.environment, "phase": phase.id}
-        done = self._execute(phase, "gate", f"{phase.id}_gate.ipynb", parameters, variables)
+        parameters = {"environment": self._environment, "phase": phase.id}
+        done = _Executed()
+        self._execute(phase, "gate", f"{phase.id}_gate.ipynb", parameters, variables, done)
         record.seconds = round(record.seconds + done.seconds, 1)
         record.api_calls = _added(record.api_calls, done.api_calls)
         record.criteria = done.criteria
-        gate = records.criteria_status(done.criteria)
+        record.stopped = done.stopped
+        gate = "interrupted" if done.stopped else records.criteria_status(done.criteria)
         if done.failure is not None and gate in {"ok", "waiting"}:
             gate = "gate_error"
-            record.tasks.append(_crashed(record, done))
+            record.tasks.append(_crashed(record, done.failure))
         record.status = records.overall([record.status, gate])
 
-    def _execute(
-        self, phase: Phase, step: str, name: str, parameters: dict[str, Any], variables: Mapping[str, str]
-    ) -> _Executed:
+    def _execute(  # noqa: PLR0913, PLR0917 - what one notebook needs
+        self,
+        phase: Phase,
+        step: str,
+        name: str,
+        parameters: dict[str, Any],
+        variables: Mapping[str, str],
+        done: _Executed,
+    ) -> None:
         """Run one notebook in a kernel of its own."""
         self.progress.phase_began(phase, step)
         source = NOTEBOOKS / ("gate.ipynb" if step == "gate" else name)
-        event_file = self.folder.path / f"{name.removesuffix('.ipynb')}.events.jsonl"
-        done = _Executed()
+        kernels = self.folder.path / "kernels"
+        kernels.mkdir(exist_ok=True)
+        event_file = kernels / f"{name.removesuffix('.ipynb')}.jsonl"
         started = time.monotonic()
         variables = {**variables, events.FILE_VARIABLE: str(event_file)}
         with (
             _Follower(event_file, lambda event: self._follow(phase, done, event)),
             tempfile.TemporaryDirectory(prefix="ziggie-") as sockets,
+            event_file.with_suffix(".log").open("wb") as log,
         ):
             try:
                 papermill.execute_notebook(
@@ -241,19 +245,24 @@ class Run:
                     self.folder.path / name,
                     parameters=parameters,
                     progress_bar=False,
-                    kernel_manager_class=_kernel_manager(variables, sockets),
+                    kernel_manager_class=_kernel_manager(variables, sockets, log),
                 )
             except PapermillExecutionError as error:
-                done.failure, done.cell = f"{error.ename}: {error.evalue}", error.cell_index
-        done.seconds = time.monotonic() - started
-        return done
+                done.failure = f"Cell {error.cell_index}: {error.ename}: {error.evalue}"
+                done.explained = error.ename == PhaseFailedError.__name__
+                if error.ename == CredentialsEndedError.__name__:
+                    done.stopped = error.evalue
+            except DeadKernelError:
+                done.failure = "Its kernel has died (killed by somebody, or out of memory)"
+            finally:
+                done.seconds = time.monotonic() - started
 
     def _follow(self, phase: Phase, done: _Executed, event: dict[str, Any]) -> None:
         done.take(event)
         if event["event"] == "task":
             self.progress.task_ended(phase, event["row"])
 
-    def _conclude(self, seconds: float, *, interrupted: bool) -> None:
+    def _conclude(self, seconds: float, *, broken_off: bool) -> None:
         from ziggie_nb import reports  # noqa: PLC0415 - pandas is needed now, and not before
 
         record = self.record
@@ -261,32 +270,26 @@ class Run:
         record.api_calls = self.runbook.aws.calls.as_dict()
         for phase in record.phases:
             record.api_calls = _added(record.api_calls, phase.api_calls)
-        record.conclude()
-        if interrupted:
-            record.status, record.exit_code = "interrupted", 130
-        elif record.status == "interrupted":
-            record.exit_code = CredentialsEndedError.exit_code
+        record.conclude(broken_off=broken_off)
         self.folder.write(record)
         reports.write_junit(record, self.folder.path / "junit.xml")
         reports.write_html(record, self.folder.path / "report.html")
 
 
-def _crashed(record: PhaseRecord, done: _Executed) -> TaskRow:
+def _crashed(record: PhaseRecord, failure: str) -> TaskRow:
     """Make a row of a notebook that failed in a way no task explains."""
-    error = {
-        "code": "NotebookFailed",
-        "operation": None,
-        "request_id": None,
-        "message": f"Cell {done.cell}: {done.failure}",
-        "next": f"Open {record.notebook} in the run's folder and look at that cell.",
-    }
+    facts = ErrorFacts(
+        code="NotebookFailed",
+        message=f"{failure}.",
+        next=f"Open {record.notebook} in the run's folder and look at that cell.",
+    )
     return TaskRow(
         task=record.task,
         resource="Notebook",
         name=record.notebook or record.id,
         action="check",
         status=Status.FAILED.value,
-        error=error,
+        error=facts.as_dict(),
     )
 
 
@@ -294,12 +297,13 @@ def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
     return {kind: one[kind] + other[kind] for kind in one}
 
 
-def _kernel_manager(variables: Mapping[str, str], sockets: str) -> type[AsyncKernelManager]:
+def _kernel_manager(variables: Mapping[str, str], sockets: str, log: BinaryIO) -> type[AsyncKernelManager]:
     """Return a manager whose kernels have these variables and start in the checkout.
 
-    The parent's own environment and working directory are left alone. Where the platform has Unix
-    sockets, kernels are reached through a private folder of them, not through ports that anybody on
-    the machine could try.
+    What a kernel itself has to say (that it was told to stop, say) goes into the log, not on the
+    terminal. The parent's own environment and working directory are left alone. Where the platform has
+    Unix sockets, kernels are reached through a private folder of them, not through ports that anybody
+    on the machine could try.
     """
 
     class RunKernelManager(AsyncKernelManager):
@@ -310,7 +314,7 @@ def _kernel_manager(variables: Mapping[str, str], sockets: str) -> type[AsyncKer
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             options["env"] = {**os.environ, **variables}
-            options["cwd"] = str(ROOT)
+            options |= {"cwd": str(ROOT), "stdout": log, "stderr": log}
             await super().start_kernel(**options)
 
     return RunKernelManager

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ziggie_nb.core import Outcome, Removal
     from ziggie_nb.phases import Phase
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ziggie_nb.runbook import Plan, Runbook
 
 WIDTH_OF_A_PIPE = 140
+LONGEST_VALUE = 60
+LONGEST_NAME = 26  # names are not broken, since one copies them
 # A sign and a word beside every colour, so that nothing is told by colour alone.
 ACTIONS = {
     "create": ("+", "green"),
@@ -45,24 +48,52 @@ VERDICTS = {
     "ERROR": ("!", "bold red"),
     "SKIP": ("·", "dim"),
 }
+CHANGES_WHAT_IS_THERE = frozenset({"adopt", "update", "delete"})
 RUN_STATUSES = {
-    "ok": "done, all gates passed",
     "failed": "something failed",
     "gate_failed": "a gate failed",
     "gate_error": "a gate could not be evaluated",
     "waiting": "all done that can be; AWS or a person has to finish the rest",
-    "not_tried": "not everything was tried",
+    "not_tried": "not tried",
     "skipped": "skipped",
     "interrupted": "broken off; the next run goes on from here",
+}
+WELL_ENDED = {
+    "plan": "planned, nothing was written",
+    "verify": "everything is as the parameters ask",
+    "gate": "passed",
 }
 
 
 def console(*, to_stderr: bool = False) -> Console:
-    """Return a console; NO_COLOR is honoured, and a pipe gets lines wide enough to be searched."""
+    """Return a console; NO_COLOR is honoured, and a pipe gets tables wide enough to be searched."""
     stream = sys.stderr if to_stderr else sys.stdout
-    return Console(
-        stderr=to_stderr, width=None if stream.isatty() else WIDTH_OF_A_PIPE, highlight=False, soft_wrap=False
-    )
+    return Console(stderr=to_stderr, width=None if stream.isatty() else WIDTH_OF_A_PIPE, highlight=False)
+
+
+def say(out: Console, sentences: str, style: str = "") -> None:
+    """Print sentences as they are: broken between words on a terminal, and not at all in a pipe."""
+    out.print(_text(sentences, style), soft_wrap=not out.is_terminal)
+
+
+def show(out: Console, table: Table) -> None:
+    """Print a table with room around it; an empty one is not worth it."""
+    if not table.row_count:
+        return
+    out.print()
+    out.print(table)
+    out.print()
+
+
+def offer(out: Console, words: str, command: str) -> None:
+    """Print a command on a line of its own, never broken, so that it can be copied."""
+    say(out, words)
+    out.print(_text(f"  {command}"), soft_wrap=True)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Return text in which nothing is markup and nothing moves a terminal's cursor."""
+    return Text("".join(char if char.isprintable() or char == "\n" else " " for char in text), style=style)
 
 
 def _signed(word: str, signs: Mapping[str, tuple[str, str]]) -> Text:
@@ -71,47 +102,90 @@ def _signed(word: str, signs: Mapping[str, tuple[str, str]]) -> Text:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
+    """Return a table without walls: on a terminal of 100 columns they would cost a fifth of the room."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for column in columns:
-        right = column in {"$/month", "minutes"}
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+        right = column in {"$/month", "Minutes"}
+        fixed = right or column in {"Task", "Action", "Status", "Verdict", "Undo"}
+        width = LONGEST_NAME if column in {"What", "Criterion"} else None
+        justify: Any = "right" if right else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=fixed, min_width=width)
     return table
+
+
+def _add(table: Table, *cells: str | Text) -> None:
+    table.add_row(*(_text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+
+def _what(row: TaskRow) -> Text:
+    """Return what a row is about; a check's name says it all."""
+    return _text(row.name) if row.resource == "Check" else _kind_and_name(row.resource, row.name)
+
+
+def _kind_and_name(kind: str, name: str) -> Text:
+    return Text.assemble(f"{kind} ", _text(name, "bold"))
 
 
 def value_in_words(value: Any) -> str:
     """Return a field's value short enough for a table."""
     if value is None:
         return "absent"
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - a column's width
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
 
 
 def plan_table(rows: Iterable[TaskRow]) -> Table:
     """Return a plan: what would be done with each resource, and what a person wants to know before."""
-    table = _table(
-        "Plan", "Task", "What", "Name", "Action", "What changes", "$/month", "Can be undone", "minutes"
-    )
+    table = _table("Plan", "Task", "What", "Action", "$/month", "Minutes", "Undo", "Notes")
     for row in rows:
-        table.add_row(
-            row.task,
-            row.resource,
-            escape(row.name),
-            _signed(row.action, ACTIONS),
-            escape(_changes_in_words(row)),
-            "unknown" if row.monthly_usd is None else f"{row.monthly_usd:.2f}",
-            row.reversible or "",
-            f"{row.minutes:g}" if row.action not in {"keep", "check", "skip"} else "",
-        )
+        writes = row.action not in {"keep", "check", "skip"}
+        minutes = f"{row.minutes:g}" if writes else ""
+        undo = _undo(row) if writes else ""
+        notes = "\n".join(_plan_notes(row, writes=writes))
+        _add(table, row.task, _what(row), _signed(row.action, ACTIONS), _dollars(row), minutes, undo, notes)
     return table
 
 
-def _changes_in_words(row: TaskRow) -> str:
+def _dollars(row: TaskRow) -> str:
+    if row.action in {"check", "skip"}:
+        return ""
+    return "unknown" if row.monthly_usd is None else f"{row.monthly_usd:.2f}"
+
+
+def _undo(row: TaskRow) -> str:
+    """Return yes or partly; the notes say how far."""
+    return "yes" if (row.reversible or "").startswith("yes") else "partly"
+
+
+def _plan_notes(row: TaskRow, *, writes: bool) -> Iterator[str]:
     if row.error:
-        return f"{row.error['code']}: {row.error['message']}"
-    if row.action in {"create", "keep"}:
-        return _others(row)
-    shown = [f"{d['field']}: {value_in_words(d['before'])} → {value_in_words(d['after'])}" for d in row.diff]
-    return "\n".join([*shown, *([_others(row)] if row.others else [])])
+        yield f"{row.error['code']}: {row.error['message']}"
+    elif row.observed:
+        yield row.observed
+    if row.action in CHANGES_WHAT_IS_THERE:
+        yield f"{len(row.diff)} fields, see below" if len(row.diff) > 1 else "1 field, see below"
+    if row.others:
+        yield _others(row)
+    if writes and row.reversible not in {None, "yes"}:
+        yield f"undo: {(row.reversible or '').removeprefix('yes, ').removeprefix('yes; ')}"
+
+
+def changes_table(rows: Iterable[TaskRow]) -> Table:
+    """Return what a plan would overwrite: a row for each field of what is there already."""
+    table = _table("What would change", "Task", "What", "Field", "Now", "Then")
+    for row in rows:
+        if row.action in CHANGES_WHAT_IS_THERE:
+            for each in row.diff:
+                now, then = value_in_words(each["before"]), value_in_words(each["after"])
+                _add(table, row.task, _what(row), each["field"], now, then)
+    return table
 
 
 def _others(row: TaskRow) -> str:
@@ -120,30 +194,22 @@ def _others(row: TaskRow) -> str:
 
 def drift_table(rows: Iterable[TaskRow]) -> Table:
     """Return a row for each field that differs."""
-    table = _table("Drift", "Task", "What", "Name", "Field", "Wanted", "Found")
+    table = _table("Drift", "Task", "What", "Field", "Wanted", "Found")
     for row in rows:
         for each in row.diff:
             wanted, found = value_in_words(each["after"]), value_in_words(each["before"])
-            table.add_row(
-                row.task, row.resource, escape(row.name), each["field"], escape(wanted), escape(found)
-            )
+            _add(table, row.task, _what(row), each["field"], wanted, found)
         if row.error:
-            table.add_row(row.task, row.resource, escape(row.name), "", "", escape(row.error["message"]))
+            _add(table, row.task, _what(row), "", "", f"{row.error['code']}: {row.error['message']}")
     return table
 
 
 def outcome_table(rows: Iterable[TaskRow], title: str = "Tasks") -> Table:
     """Return how each task ended."""
-    table = _table(title, "Task", "What", "Name", "Action", "Status", "Note")
+    table = _table(title, "Task", "What", "Action", "Status", "Notes")
     for row in rows:
-        table.add_row(
-            row.task,
-            row.resource,
-            escape(row.name),
-            _signed(row.action, ACTIONS),
-            _signed(row.status, STATUSES),
-            escape(_note(row)),
-        )
+        action, status = _signed(row.action, ACTIONS), _signed(row.status, STATUSES)
+        _add(table, row.task, _what(row), action, status, _note(row))
     return table
 
 
@@ -157,13 +223,8 @@ def criteria_table(criteria: Iterable[Mapping[str, Any]], title: str = "Exit cri
     """Return a gate's criteria."""
     table = _table(title, "Task", "Criterion", "Verdict", "Expected", "Observed")
     for each in criteria:
-        table.add_row(
-            each["task"],
-            each["title"],
-            _signed(each["verdict"], VERDICTS),
-            escape(each["expected"]),
-            escape(each["observed"]),
-        )
+        verdict = _signed(each["verdict"], VERDICTS)
+        _add(table, each["task"], each["title"], verdict, each["expected"], each["observed"])
     return table
 
 
@@ -172,22 +233,21 @@ def waiting_table(waits: Iterable[Mapping[str, Any]]) -> Table:
     table = _table("Waiting", "Task", "What", "Who", "Where", "Since", "Usually")
     for each in waits:
         cells = (each[name] or "unknown" for name in ("who", "where", "since", "usually"))
-        table.add_row(each["task"], each["title"], *(escape(cell) for cell in cells))
+        _add(table, each["task"], each["title"], *cells)
     return table
 
 
-def header(runbook: Runbook, mode: str) -> str:
-    """Return the line that stands above everything: where, as whom, in which mode."""
+def header(runbook: Runbook, mode: str, plan_id: str | None = None) -> str:
+    """Return the lines that stand above everything: where, as whom, in which mode."""
+    plan = f"\nPlan         {plan_id}" if plan_id else ""
     environment, caller = runbook.environment, runbook.aws.caller
-    expires = f", valid until {caller.expires:%H:%M} UTC" if caller.expires else ""
-    endpoint = (
-        f"{runbook.endpoint_in_words} ({runbook.endpoint})"
-        if environment.is_sandbox
-        else runbook.endpoint_in_words
-    )
+    expires = f", valid until {caller.expires:%Y-%m-%d %H:%M} UTC" if caller.expires else ""
+    port = f" ({runbook.endpoint})" if environment.is_sandbox else ""
     return (
-        f"{environment.name} · account {environment.account_id} · {environment.region} · {endpoint} · "
-        f"{caller.arn}{expires} · {mode}"
+        f"Environment  {environment.name}: account {environment.account_id} in {environment.region}\n"
+        f"Endpoint     {runbook.endpoint_in_words}{port}\n"
+        f"Caller       {caller.arn}{expires}\n"
+        f"Mode         {mode}{plan}"
     )
 
 
@@ -199,12 +259,15 @@ class RunProgress:
         self._out = out
         self._status = out.status("") if out.is_terminal else None
         self._started = time.monotonic()
+        self._mode = ""
 
-    def opened(self, runbook: Runbook, plan: Plan) -> None:
+    def opened(self, runbook: Runbook, plan: Plan, mode: str) -> None:
         """Say where and what."""
-        self._out.print(header(runbook, f"plan {plan.id}"), markup=False)
-        for notice in runbook.notices:
-            self._out.print(f"Note: {notice}", markup=False)
+        self._mode = mode
+        say(self._out, header(runbook, mode, plan.id))
+        notes = (*runbook.notices, *runbook.placeholders(share.phase for share in plan.phases))
+        for note in notes:
+            say(self._out, f"Note: {note}")
         if self._status:
             self._status.start()
 
@@ -213,52 +276,55 @@ class RunProgress:
         what = f"{phase.id} {phase.title}" if step == "phase" else f"{phase.id} gate"
         self._moving(what)
         if not self._status and step == "phase":
-            self._out.print(f"{self._elapsed()} {what} …", markup=False)
+            say(self._out, f"{self._elapsed()}  {what} …")
 
     def task_ended(self, phase: Phase, row: Mapping[str, Any]) -> None:
         """Say which task has ended."""
         what = f"{row['task']} {row['resource']} {row['name']}"
         self._moving(f"{phase.id} {what}")
         if row["status"] not in {"done", "skipped"}:
-            self._out.print(f"{self._elapsed()}   {what}: {row['status'].replace('_', ' ')}", markup=False)
+            say(self._out, f"{self._elapsed()}    {what}: {row['status'].replace('_', ' ')}")
 
     def phase_ended(self, record: PhaseRecord) -> None:
         """Say how a phase ended."""
-        calls = record.api_calls
-        self._out.print(
-            f"{self._elapsed()} {record.id} {record.title}: {RUN_STATUSES.get(record.status, record.status)}"
-            f" · {len(record.tasks)} tasks · {len(record.criteria)} criteria · {calls['read']} reads, "
-            f"{calls['write']} writes · {record.seconds:.1f} s",
-            markup=False,
-        )
+        say(self._out, f"{self._elapsed()}  {record.id} {record.title}: {self._end_in_words(record)}")
 
     def close(self) -> None:
         """Take the moving line away."""
         if self._status:
             self._status.stop()
 
+    def _end_in_words(self, record: PhaseRecord) -> str:
+        if record.status == "not_tried":
+            return RUN_STATUSES["not_tried"]
+        gate = ", gate passed" if record.criteria else ""
+        well = f"done{gate}" if self._mode == "apply" else WELL_ENDED.get(self._mode, "done")
+        criteria = f", {len(record.criteria)} criteria" if record.criteria else ""
+        calls = record.api_calls
+        return (
+            f"{RUN_STATUSES.get(record.status, well)} ({len(record.tasks)} tasks{criteria}, "
+            f"{calls['read']} reads, {calls['write']} writes, {record.seconds:.1f} s)"
+        )
+
     def _moving(self, what: str) -> None:
         if self._status:
-            self._status.update(f"{self._elapsed()} {escape(what)}")
+            self._status.update(_text(f"{self._elapsed()}  {what}"))
 
     def _elapsed(self) -> str:
-        return f"[{time.monotonic() - self._started:5.1f} s]".replace("[", "").replace("]", "")
+        return f"{time.monotonic() - self._started:6.1f} s"
 
 
 def failures(record: RunRecord, out: Console) -> None:
     """Show, for each failure, the one paragraph a person needs."""
     for phase in record.phases:
+        if phase.stopped is not None:
+            say(out, f"\n✗ Stopped in phase {phase.id} {phase.title}: {phase.stopped}", "bold")
         for row in phase.tasks:
             if row.status == "failed" and row.error:
-                out.print(f"\n✗ {_failure_in_words(phase, row)}", markup=False, style="bold")
+                say(out, f"\n✗ {_failure_in_words(phase, row)}", "bold")
         for criterion in phase.criteria:
             if criterion["verdict"] in {"FAIL", "ERROR"}:
-                out.print(
-                    f"\n✗ Gate {phase.id}, {criterion['title']} (task {criterion['task']}): expected "
-                    f"{criterion['expected']}; observed {criterion['observed']}. [{criterion['evidence']}]",
-                    markup=False,
-                    style="bold",
-                )
+                say(out, f"\n✗ {_criterion_in_words(phase, criterion)}", "bold")
 
 
 def _failure_in_words(phase: PhaseRecord, row: TaskRow) -> str:
@@ -266,10 +332,22 @@ def _failure_in_words(phase: PhaseRecord, row: TaskRow) -> str:
     request = f" (request {error['request_id']})" if error.get("request_id") else ""
     operation = f"{error['operation']} answered " if error.get("operation") else ""
     notebook = f" Notebook: {phase.notebook}." if phase.notebook else ""
+    what = row.name if row.resource == "Check" else f"{row.resource} {row.name}"
     return (
-        f"Phase {phase.id}, task {row.task}, {row.resource} {row.name}: {operation}{error['code']}{request}: "
-        f"{error['message']} {error['next']}{notebook}"
+        f"Phase {phase.id}, task {row.task}, {what}: {operation}{error['code']}{request}: "
+        f"{_sentence(error['message'])} {error['next']}{notebook}"
     )
+
+
+def _criterion_in_words(phase: PhaseRecord, criterion: Mapping[str, Any]) -> str:
+    return (
+        f"Gate {phase.id}, task {criterion['task']}, {criterion['title']}: {criterion['verdict']}. Expected: "
+        f"{criterion['expected']}. Observed: {criterion['observed']}. Evidence: {criterion['evidence']}."
+    )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def conclude(record: RunRecord, out: Console) -> None:
@@ -277,25 +355,34 @@ def conclude(record: RunRecord, out: Console) -> None:
     rows: Sequence[TaskRow] = [row for phase in record.phases for row in phase.tasks]
     done = sum(row.status in {"done", "skipped"} for row in rows)
     calls = record.api_calls
-    out.print(
-        f"\n{RUN_STATUSES.get(record.status, record.status).capitalize()} (exit {record.exit_code}): "
-        f"{done} of {len(rows)} tasks, {calls['read']} reads and {calls['write']} writes in {record.seconds:.0f} s.",
-        markup=False,
+    count = f"{len(rows)} tasks" if record.mode == "plan" else f"{done} of {len(rows)} tasks"
+    say(
+        out,
+        f"\n{_ended_in_words(record)} (exit {record.exit_code}): {count}, {calls['read']} reads and "
+        f"{calls['write']} writes in {record.seconds:.0f} s.",
     )
 
 
-def removal_table(removals: Iterable[Removal]) -> Table:
+def _ended_in_words(record: RunRecord) -> str:
+    gates = sum(bool(phase.criteria) for phase in record.phases)
+    passed = ", all gates passed" if gates > 1 else ", its gate passed" if gates else ""
+    well = WELL_ENDED.get(record.mode, "done") + passed
+    return RUN_STATUSES.get(record.status, well).capitalize()
+
+
+def removal_table(removals: Iterable[Removal], title: str = "Destroy") -> Table:
     """Return what destroy would remove, in its order, and what it would leave."""
-    table = _table("Destroy", "Task", "What", "Name", "Action", "Why")
+    table = _table(title, "Task", "What", "Action", "Why")
     for each in removals:
-        action = _signed("delete" if each.goes else "keep", ACTIONS)
-        table.add_row(each.resource.task, each.resource.kind, escape(each.resource.name), action, each.why)
+        resource = each.resource
+        what = _kind_and_name(resource.kind, resource.name)
+        _add(table, resource.task, what, _signed("delete" if each.goes else "keep", ACTIONS), each.why)
     return table
 
 
 def removed(out: Console, outcome: Outcome) -> None:
-    """Say that one resource is gone, or why not."""
-    resource = outcome.change.resource
-    error = f": {outcome.error.code}: {outcome.error.message}" if outcome.error else ""
+    """Say that one resource is gone, or why not and what to do."""
+    resource, error = outcome.change.resource, outcome.error
+    why = f": {error.code}: {_sentence(error.message)} {error.next}" if error else ""
     sign = STATUSES[outcome.status.value][0]
-    out.print(f"{sign} {resource.task} {resource.kind} {resource.name}{error}", markup=False)
+    say(out, f"{sign} {resource.task} {resource.kind} {resource.name}{why}")

@@ -1,0 +1,59 @@
+"""Commands run against a proxy in front of the sandbox; see ``proxy.py``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import built, no_aws_of_ours, runs, ziggie
+from tests.faults.proxy import Proxy
+from ziggie_nb import project, sandbox
+
+# They end in what no other text has, so that a search for them finds nothing else.
+KEY_ID = "AKIACANARYCANARY0001"
+SECRET = "canary-secret-8f3b1c"
+TOKEN = "canary-token-5d20e7"
+
+Env = Callable[..., Path]
+
+
+@pytest.fixture
+def proxy(empty_sandbox: sandbox.Sandbox) -> Iterator[Proxy]:
+    """A way to the emptied sandbox that records every call, and answers some of them itself."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(interval / 10)  # command and proxy are threads of one process, and talk a lot
+    with Proxy(empty_sandbox.url) as opened:
+        yield opened
+    sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the caller credentials that can be searched for."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+
+
+@pytest.fixture
+def staging(tmp_path: Path, proxy: Proxy) -> Env:
+    """Write an environment of our own, whose endpoint is the proxy; return its file."""
+
+    def write(*, gate_6: bool = True, account_id: str = sandbox.ACCOUNT_ID) -> Path:
+        text = (project.PARAMETERS / "sandbox.yaml").read_text(encoding="utf-8")
+        text = text.replace("endpoint_url: null", f"endpoint_url: {proxy.url}", 1)
+        text = text.replace(f'"{sandbox.ACCOUNT_ID}"', f'"{account_id}"', 1)
+        if not gate_6:
+            start, end = text.index("  gate_6:"), text.index("iam:  #")
+            text = f"{text[:start]}  gate_6: null\n\n{text[end:]}"
+        path = tmp_path / "staging.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+__all__ = ["built", "no_aws_of_ours", "proxy", "runs", "signed_in", "staging", "ziggie"]

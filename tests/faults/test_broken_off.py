@@ -1,0 +1,105 @@
+"""Killed, or stopped by Ctrl-C, anywhere: the next command ends it, and nothing needs adoption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.commands import MAIN, actions, process, remaining, rows
+from tests.faults.proxy import Answer, Proxy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.commands import Command
+    from tests.faults.conftest import Env
+
+pytestmark = [
+    pytest.mark.usefixtures("signed_in"),
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
+]
+
+
+def _broken_off(proxy: Proxy, writes: int, with_signal: signal.Signals, *command: object) -> int:
+    """Start a command, send it a signal at its so many-th write, and return its exit code."""
+    with subprocess.Popen(
+        [*MAIN, *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
+
+        def strike() -> Answer:
+            if child.poll() is None:
+                os.kill(child.pid, with_signal)
+            return Answer("ServiceUnavailable", "The test has struck.", 400)
+
+        proxy.after(writes, strike, writes=True)
+        child.wait()
+    proxy.answer = lambda _call: None
+    return child.returncode
+
+
+@pytest.mark.parametrize("writes", [1, 12, 22, 31])
+def test_an_apply_that_was_killed_is_ended_by_the_next(
+    writes: int, proxy: Proxy, staging: Env, ziggie: Command
+) -> None:
+    """What is there is ours by its tags, wherever the blow fell."""
+    path = staging()
+    made = ziggie("plan", "--env", path, "--json").record["plan_id"]
+    code = _broken_off(proxy, writes, signal.SIGKILL, "apply", "--env", path, "--plan", made)
+    assert code == -signal.SIGKILL
+    planned = ziggie("plan", "--env", path, "--json").record
+    assert "adopt" not in actions(planned)
+    assert "create" in actions(planned)
+    assert ziggie("apply", "--env", path, "--plan", planned["plan_id"]).code == 0
+    assert actions(ziggie("plan", "--env", path, "--json").record) == {"keep"}
+
+
+@pytest.mark.parametrize("writes", [1, 12])
+def test_a_destroy_that_was_killed_is_ended_by_the_next(
+    writes: int, proxy: Proxy, staging: Env, ziggie: Command
+) -> None:
+    """Nothing is left over, and nothing of what is left passes for somebody else's."""
+    path = staging()
+    made = ziggie("plan", "--env", path, "--json").record["plan_id"]
+    assert ziggie("apply", "--env", path, "--plan", made).code == 0
+    destroy = ["destroy", "--env", path, "--confirm", "123456789012"]
+    assert _broken_off(proxy, writes, signal.SIGKILL, *destroy) == -signal.SIGKILL
+    assert remaining(proxy.target)
+    assert ziggie(*destroy).code == 0
+    assert remaining(proxy.target) == {}
+
+
+def test_a_run_that_was_killed_is_ended_by_the_next(proxy: Proxy, staging: Env, ziggie: Command) -> None:
+    """The same with notebooks: the kernel that is left alone ends by itself."""
+    path = staging()
+    made = ziggie("plan", "--env", path, "--only", "2", "--json").record["plan_id"]
+    asked = ["run", "--env", path, "--only", "2", "--mode", "apply"]
+    assert _broken_off(proxy, 6, signal.SIGKILL, *asked, "--plan", made) == -signal.SIGKILL
+    made = ziggie("plan", "--env", path, "--only", "2", "--json").record["plan_id"]
+    ended = process(*asked, "--plan", made, "--json")
+    assert ended.code == 0, ended.err
+    assert "adopt" not in actions(ended.record)
+
+
+@pytest.mark.parametrize("command", ["apply", "run"])
+def test_ctrl_c_leaves_a_true_record(
+    command: str, proxy: Proxy, staging: Env, ziggie: Command, runs: Path
+) -> None:
+    """Exit 130; what is done is done in the record, the rest not tried, and the next one ends it."""
+    path = staging()
+    made = ziggie("plan", "--env", path, "--only", "2", "--json").record["plan_id"]
+    mode = ["--mode", "apply"] if command == "run" else []
+    asked = [command, "--env", path, "--only", "2", *mode, "--plan", made]
+    assert _broken_off(proxy, 6, signal.SIGINT, *asked) == 130
+    record = json.loads((runs / "staging" / "latest" / "run.json").read_text(encoding="utf-8"))
+    assert (record["status"], record["exit_code"]) == ("interrupted", 130)
+    statuses = [row["status"] for row in rows(record)]
+    assert {"done", "not_tried"} <= set(statuses)
+    assert (runs / "staging" / "latest" / "report.html").exists()
+    made = ziggie("plan", "--env", path, "--only", "2", "--json").record["plan_id"]
+    assert ziggie("apply", "--env", path, "--only", "2", "--plan", made).code == 0
