@@ -554,6 +554,10 @@ def lab() -> int:
     return subprocess.call([*command, str(NOTEBOOKS / "01_account.ipynb")])  # noqa: S603 - our own command
 
 
+ALL_TESTS = ("-n", "auto", "--maxprocesses", "8")  # side by side; each process has a sandbox of its own
+
+
 def test(arguments: tuple[str, ...]) -> int:
-    """Run the tests."""
-    return subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)  # noqa: S603 - our own
+    """Run the tests: all of them side by side, or what the arguments say."""
+    command = [sys.executable, "-m", "pytest", *(arguments or ALL_TESTS)]
+    return subprocess.call(command, cwd=ROOT)  # noqa: S603 - our own command

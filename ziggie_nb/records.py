@@ -282,6 +282,17 @@ def tasks_status(rows: Iterable[TaskRow]) -> str:
     return "failed" if Status.NOT_TRIED in found else "ok"
 
 
+def explain_by_waiting(criteria: list[dict[str, Any]], rows: Iterable[TaskRow]) -> None:
+    """Turn FAIL into WAIT where the run knows what is waited for: the criterion's own task waits.
+
+    A gate reads AWS alone and cannot know why something is not there yet.
+    """
+    waits = {row.task: row.wait for row in rows if row.wait is not None}
+    for criterion in criteria:
+        if criterion["verdict"] == Verdict.FAIL and criterion["task"] in waits:
+            criterion |= {"verdict": Verdict.WAIT.value, "wait": waits[criterion["task"]]}
+
+
 def criteria_status(criteria: Iterable[dict[str, Any]]) -> str:
     """Return a gate's status from its criteria: ERROR decides before FAIL, FAIL before WAIT."""
     found = {criterion["verdict"] for criterion in criteria}

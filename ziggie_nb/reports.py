@@ -686,7 +686,9 @@ def headline(record: RunRecord) -> str:
         1: f"Something failed: {failed} of {_count(len(rows), 'task')}.",
         2: "The usage or the parameters were wrong; nothing was touched.",
         3: f"A gate failed: {verdicts['FAIL']} of {criteria} not met.",
-        4: f"A gate could not be evaluated: {verdicts['ERROR']} of {criteria} could not be read.",
+        4: "The credentials ended; sign in again, and the next run goes on from here."
+        if any(phase.stopped for phase in record.phases)
+        else f"A gate could not be evaluated: {verdicts['ERROR']} of {criteria} could not be read.",
         5: "AWS differs from the parameters.",
         6: "Refused; nothing was touched.",
         7: f"All is done that can be; {_count(waiting, 'thing')} to wait for.",

@@ -215,6 +215,9 @@ class Run:
         if done.failure is not None and gate in {"ok", "waiting"}:
             gate = "gate_error"
             record.tasks.append(_crashed(record, done.failure))
+        elif gate == "gate_failed":
+            records.explain_by_waiting(record.criteria, record.tasks)
+            gate = records.criteria_status(record.criteria)
         record.status = records.overall([record.status, gate])
 
     def _execute(  # noqa: PLR0913, PLR0917 - what one notebook needs

@@ -43,7 +43,7 @@ def _broken_off(proxy: Proxy, writes: int, with_signal: signal.Signals, *command
     return child.returncode
 
 
-@pytest.mark.parametrize("writes", [1, 12, 22, 31])
+@pytest.mark.parametrize("writes", [1, 12, 20, 22, 31])
 def test_an_apply_that_was_killed_is_ended_by_the_next(
     writes: int, proxy: Proxy, staging: Env, ziggie: Command
 ) -> None:

@@ -143,3 +143,17 @@ def test_a_failure_decides_before_a_wait(proxy: Proxy, staging: Env, ziggie: Com
     proxy.answer = decide
     made = ziggie("plan", "--env", path, "--json").record["plan_id"]
     assert ziggie("apply", "--env", path, "--plan", made).code == 1
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_gate_waits_for_what_its_task_waits_for(proxy: Proxy, staging: Env, ziggie: Command) -> None:
+    """A run that has met AWS's refusal ends with 7: the CDN is not there yet, and nobody can hurry it."""
+    path = staging()
+    proxy.answer = lambda call: UNVERIFIED if call == DISTRIBUTION else None
+    made = ziggie("plan", "--env", path, "--only", "03", "--json").record["plan_id"]
+    options = ("--env", path, "--only", "03", "--mode", "apply", "--plan", made)
+    ended = ziggie("run", *options, "--json")
+    assert ended.code == 7, ended
+    criteria = ended.record["phases"][0]["criteria"]
+    assert {each["task"] for each in criteria if each["verdict"] == "WAIT"} == {"7.5.3.5"}
+    assert not [each for each in criteria if each["verdict"] in {"FAIL", "ERROR"}]

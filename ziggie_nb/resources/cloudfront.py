@@ -21,7 +21,7 @@ from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, u
 from ziggie_nb.resources.s3 import Bucket, BucketPolicyStatement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ziggie_nb.aws import Aws
     from ziggie_nb.core import Place
@@ -84,7 +84,7 @@ class OriginAccessControl(Resource):
             "OriginAccessControlOriginType": want["origin_type"],
         }
         if live is None:
-            cloudfront.create_origin_access_control(OriginAccessControlConfig=ours)
+            once_verified(lambda: cloudfront.create_origin_access_control(OriginAccessControlConfig=ours))
             return
         found: Any = cloudfront.get_origin_access_control(Id=live["id"])
         present = found["OriginAccessControl"]["OriginAccessControlConfig"].get("Description", "")
@@ -178,7 +178,7 @@ class ResponseHeadersPolicy(Resource):
             "CorsConfig": _cors_config(want),
         }
         if live is None:
-            cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=ours)
+            once_verified(lambda: cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=ours))
             return
         found: Any = cloudfront.get_response_headers_policy(Id=live["id"])
         present = found["ResponseHeadersPolicy"]["ResponseHeadersPolicyConfig"]
@@ -285,7 +285,10 @@ class Distribution(Resource):
             # CloudFront takes a reference once; a distribution made anew after a destroy needs a new one.
             new = {"CallerReference": f"{self.name} {uuid4()}", "Comment": self.name}
             tags = {"Items": tags_as_pairs(want["tags"])}
-            self._create(aws, {"DistributionConfig": _overlaid(new, want), "Tags": tags})
+            document: Any = {"DistributionConfig": _overlaid(new, want), "Tags": tags}
+            once_verified(
+                lambda: cloudfront.create_distribution_with_tags(DistributionConfigWithTags=document)
+            )
             return
         if changed_tags := new_tags(want["tags"], live["tags"]):
             cloudfront.tag_resource(Resource=live["arn"], Tags={"Items": tags_as_pairs(changed_tags)})
@@ -293,20 +296,6 @@ class Distribution(Resource):
             found = cloudfront.get_distribution(Id=live["id"])
             changed: Any = _overlaid(found["Distribution"]["DistributionConfig"], want)
             cloudfront.update_distribution(Id=live["id"], IfMatch=found["ETag"], DistributionConfig=changed)
-
-    def _create(self, aws: Aws, document: Any) -> None:
-        try:
-            aws.client("cloudfront").create_distribution_with_tags(DistributionConfigWithTags=document)
-        except ClientError as error:
-            message = str(error.response.get("Error", {}).get("Message", ""))
-            if error_code(error) == "AccessDenied" and "must be verified" in message:
-                raise WaitingError(
-                    "AWS must verify this account before it may have a CloudFront distribution.",
-                    who="the account's owner, by a request to AWS Support (free of charge)",
-                    where="https://console.aws.amazon.com/support/home#/case/create",
-                    usually="one or two working days",
-                ) from error
-            raise
 
     def delete(self, aws: Aws, live: State) -> None:
         """Disable it, wait until that has reached every edge location, then delete it.
@@ -352,6 +341,26 @@ class CloudFrontReadStatement(BucketPolicyStatement):
         live = self.distribution.read(aws)
         arn = live["arn"] if live else KNOWN_AFTER_APPLY
         return {**self.statement, "Condition": {"StringEquals": {"AWS:SourceArn": arn}}}
+
+
+def once_verified(create: Callable[[], Any]) -> None:
+    """Create something that AWS gives to verified accounts only; a new account may have to wait.
+
+    Raises:
+        WaitingError: the account must be verified first; says who acts, and where.
+    """
+    try:
+        create()
+    except ClientError as error:
+        message = str(error.response.get("Error", {}).get("Message", ""))
+        if error_code(error) == "AccessDenied" and "must be verified" in message:
+            raise WaitingError(
+                "AWS must verify this account before it may have a CloudFront distribution.",
+                who="the account's owner, by a request to AWS Support (free of charge)",
+                where="https://console.aws.amazon.com/support/home#/case/create",
+                usually="one or two working days",
+            ) from error
+        raise
 
 
 def tags_to_text(tags: dict[str, str], present: str = "") -> str:
