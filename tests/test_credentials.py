@@ -21,6 +21,7 @@ from ziggie_nb import credentials
 from ziggie_nb.credentials import (
     ENDED_CODES,
     SIGN_IN_VARIABLE,
+    SOURCE_VARIABLE,
     TOKEN_VARIABLE,
     URL_VARIABLE,
     CredentialBroker,
@@ -30,6 +31,7 @@ from ziggie_nb.credentials import (
     resolve,
     sandbox_session,
     sign_in_command,
+    source_of,
 )
 from ziggie_nb.errors import CredentialsEndedError
 
@@ -184,7 +186,7 @@ def test_no_key_stands_in_variables_or_files(desk: Path) -> None:
             json.dumps(broker.variables) + json.dumps(dict(os.environ)) + " ".join(sys.argv) + repr(broker)
         )
     after = {path: path.read_bytes() for path in desk.parent.iterdir()}
-    assert set(broker.variables) == {URL_VARIABLE, TOKEN_VARIABLE, SIGN_IN_VARIABLE}
+    assert set(broker.variables) == {URL_VARIABLE, TOKEN_VARIABLE, SOURCE_VARIABLE, SIGN_IN_VARIABLE}
     assert SECRET not in shown
     assert "AKIA1" not in shown
     count = desk.with_name("count")
@@ -467,3 +469,14 @@ def test_resolving_raises_what_is_no_end_as_it_is(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(session, "get_credentials", defect)
     with pytest.raises(KeyError):
         resolve(session)
+
+
+def test_a_kernel_names_the_source_its_starting_process_had(
+    broker: CredentialBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not "container-role", which is only how the keys came over."""
+    handed_on = resolve(caller_session(broker.variables))
+    assert source_of(handed_on) == "container-role"
+    for name, value in broker.variables.items():
+        monkeypatch.setenv(name, value)
+    assert source_of(handed_on) == broker.variables[SOURCE_VARIABLE] != "container-role"

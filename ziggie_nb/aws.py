@@ -425,7 +425,7 @@ def _identify(connection: Connection, resolved: Credentials) -> Caller:
     return Caller(
         account_id=answer["Account"],
         arn=answer["Arn"],
-        source=resolved.method or "unknown",
+        source=credentials.source_of(resolved),
         expires=credentials.expires_at(resolved),
     )
 

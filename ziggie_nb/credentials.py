@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 URL_VARIABLE = "ZIGGIE_CREDENTIALS_URL"
 TOKEN_VARIABLE = "ZIGGIE_CREDENTIALS_TOKEN"  # noqa: S105 - the variable's name, not a token
 SIGN_IN_VARIABLE = "ZIGGIE_SIGN_IN"
+SOURCE_VARIABLE = "ZIGGIE_CREDENTIALS_SOURCE"
 SANDBOX_KEY = "sandbox"
 
 ENDED_CODES = frozenset(
@@ -129,6 +130,12 @@ def expires_at(credentials: Credentials) -> datetime | None:
     return moment if isinstance(moment, datetime) else None
 
 
+def source_of(credentials: Credentials) -> str:
+    """Return botocore's name for where the credentials came from, also when they were handed on."""
+    handed_on = os.environ.get(SOURCE_VARIABLE) if URL_VARIABLE in os.environ else None
+    return handed_on or credentials.method or "unknown"
+
+
 def has_ended(error: BaseException) -> bool:
     """Tell whether an exception means that the credentials are missing or have run out."""
     if isinstance(error, exceptions.ClientError):
@@ -213,6 +220,7 @@ class CredentialBroker:
         variables = {
             URL_VARIABLE: f"http://127.0.0.1:{self._server.server_address[1]}/credentials",
             TOKEN_VARIABLE: self._token,
+            SOURCE_VARIABLE: source_of(self._credentials),
         }
         if expires_at(self._credentials):
             variables[SIGN_IN_VARIABLE] = sign_in_command(self._session)

@@ -220,6 +220,7 @@ def change_row(change: Change, status: Status = Status.PLANNED) -> TaskRow:
         status=status.value,
         diff=[each.as_dict() for each in change.differences],
         error=change.error.as_dict() if change.error else None,
+        observed=" ".join(change.notes) or None,
         others=list(change.others),
         monthly_usd=resource.monthly_usd,
         reversible=resource.reversible,

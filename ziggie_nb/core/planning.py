@@ -75,7 +75,7 @@ def consider(resource: Resource, aws: Aws) -> Change:
 
 def _consider_absence(resource: Resource, live: State | None, origin: Origin) -> Change:
     if live is None:
-        return Change(resource, Action.KEEP)
+        return Change(resource, Action.KEEP, notes=("Not asked for, and not there.",))
     if origin is not Origin.RUNBOOK:
         note = "It is not asked for, but it is somebody else's and stays."
         return Change(resource, Action.KEEP, live=live, origin=origin, notes=(note,))
