@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -98,10 +99,16 @@ def stop() -> bool:
         if url is not None:
             _ask(url, "POST", "/ziggie/stop")
             _wait_until_gone(state)
-            for process in started:
-                process.poll()  # one that we started ourselves is no longer a child that nobody waits for
+            _reap()
         _forget(state)
         return url is not None
+
+
+def _reap() -> None:
+    """Wait for the server's process, if it was ours; it has stopped answering and is about to end."""
+    while started:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            started.pop().wait(timeout=5)
 
 
 def reset() -> Sandbox:
