@@ -97,18 +97,20 @@ def stop() -> bool:
     with _locked(state):
         url = _running(state)
         if url is not None:
+            pid = (read_json(state.endpoint) or {}).get("pid")
             _ask(url, "POST", "/ziggie/stop")
             _wait_until_gone(state)
-            _reap()
+            _reap(pid)
         _forget(state)
         return url is not None
 
 
-def _reap() -> None:
-    """Wait for the server's process, if it was ours; it has stopped answering and is about to end."""
-    while started:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            started.pop().wait(timeout=5)
+def _reap(pid: object) -> None:
+    """Wait for the server's process, if it was ours: it has stopped answering and is about to end."""
+    for process in started:
+        if process.pid == pid:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)
 
 
 def reset() -> Sandbox:
