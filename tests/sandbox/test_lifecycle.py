@@ -153,10 +153,12 @@ def test_keeping_alive_goes_on_while_the_sandbox_answers_and_ends_quietly_with_i
 def test_keeping_alive_twice_takes_one_thread(corrected: Aws) -> None:
     """Every notebook cell may ask for it."""
     sandbox.keep_alive(corrected.url)
+    keeper = client.keepers[corrected.url]
+    before = threading.active_count()
     sandbox.keep_alive(corrected.url)
-    keepers = [thread for thread in threading.enumerate() if thread.name == "sandbox-keep-alive"]
-    assert len(keepers) == 1
-    assert keepers[0].daemon
+    assert client.keepers[corrected.url] is keeper
+    assert threading.active_count() == before
+    assert keeper.daemon
 
 
 def test_keeping_alive_what_is_not_there_says_nothing() -> None:
