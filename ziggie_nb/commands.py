@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +16,14 @@ from ruamel.yaml import YAML
 from ziggie_nb import core, gates, phases, records, runbook, settings, terminal
 from ziggie_nb import sandbox as sandboxes
 from ziggie_nb.checks import Check, Verdict, evaluate, row
+from ziggie_nb.direct_run import DirectRun
 from ziggie_nb.errors import RefusedError, UsageError
 from ziggie_nb.project import NOTEBOOKS, ROOT, runs
-from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord, TaskRow
-from ziggie_nb.runbook import Looked, PhasePlan, Plan, Runbook
+from ziggie_nb.records import RunFolder, RunRecord, TaskRow
+from ziggie_nb.runbook import PhasePlan, Plan, Runbook
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -211,67 +211,6 @@ def apply(  # noqa: PLR0913 - one parameter for each option of the command
     _write_files(record, direct.folder)
     _show_run(record, direct.folder.path, out, as_json=as_json)
     return record.exit_code
-
-
-class DirectRun:
-    """An apply without notebooks, phase by phase; its record is right however it ends."""
-
-    def __init__(
-        self,
-        opened: Runbook,
-        made: Plan,
-        looked: Mapping[str, Sequence[Looked]],
-        folder: RunFolder,
-        progress: terminal.RunProgress,
-    ) -> None:
-        """Take what is to be done; nothing is written yet."""
-        self.opened = opened
-        self.made = made
-        self.looked = looked
-        self.folder = folder
-        self.progress = progress
-        self.record = records.begin(opened, made, "apply", looked, status=core.Status.NOT_TRIED)
-
-    def execute(self) -> RunRecord:
-        """Carry the plan out."""
-        self.progress.opened(self.opened, self.made, "apply")
-        started = time.monotonic()
-        broken_off = False
-        try:
-            for share, phase in zip(self.made.phases, self.record.phases, strict=True):
-                if not records.held_up(share.phase, self.record):
-                    self._apply(share, phase)
-                self.progress.phase_ended(phase)
-        except KeyboardInterrupt:
-            broken_off = True
-        self.record.api_calls = self.opened.aws.calls.as_dict()
-        self.record.seconds = round(time.monotonic() - started, 1)
-        self.record.conclude(broken_off=broken_off)
-        return self.record
-
-    def _apply(self, share: PhasePlan, phase: PhaseRecord) -> None:
-        started, before = time.monotonic(), self.opened.aws.calls.as_dict()
-        looked = self.looked[phase.id]
-        place = {change.resource.key: len(looked) + index for index, change in enumerate(share.changes)}
-
-        def on_outcome(outcome: core.Outcome) -> None:
-            row = records.outcome_row(outcome)
-            phase.tasks[place[outcome.change.resource.key]] = row
-            self.progress.task_ended(share.phase, vars(row))
-
-        phase.status = "interrupted"
-        self.progress.phase_began(share.phase, "phase")
-        applied = self.opened.apply(share, looked, on_outcome=on_outcome, keep_former=self._keep_former)
-        now = self.opened.aws.calls.as_dict()
-        phase.api_calls = {kind: now[kind] - before[kind] for kind in now}
-        phase.seconds = round(time.monotonic() - started, 1)
-        if applied.ended is not None:
-            phase.stopped = str(applied.ended)
-        else:
-            phase.status = records.tasks_status(phase.tasks)
-
-    def _keep_former(self, change: core.Change) -> None:
-        records.keep_former(self.folder.path, change)
 
 
 def _write_files(record: RunRecord, folder: RunFolder) -> None:

@@ -157,7 +157,7 @@ def test_keeping_alive_twice_takes_one_thread(corrected: Aws) -> None:
     before = threading.active_count()
     sandbox.keep_alive(corrected.url)
     assert client.keepers[corrected.url] is keeper
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
     assert keeper.daemon
 
 

@@ -1,0 +1,76 @@
+"""An apply without notebooks: what ``ziggie apply`` does, in one process."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ziggie_nb import core, records
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ziggie_nb import terminal
+    from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord
+    from ziggie_nb.runbook import Looked, PhasePlan, Plan, Runbook
+
+
+class DirectRun:
+    """An apply without notebooks, phase by phase; its record is right however it ends."""
+
+    def __init__(
+        self,
+        opened: Runbook,
+        made: Plan,
+        looked: Mapping[str, Sequence[Looked]],
+        folder: RunFolder,
+        progress: terminal.RunProgress,
+    ) -> None:
+        """Take what is to be done; nothing is written yet."""
+        self.opened = opened
+        self.made = made
+        self.looked = looked
+        self.folder = folder
+        self.progress = progress
+        self.record = records.begin(opened, made, "apply", looked, status=core.Status.NOT_TRIED)
+
+    def execute(self) -> RunRecord:
+        """Carry the plan out."""
+        self.progress.opened(self.opened, self.made, "apply")
+        started = time.monotonic()
+        broken_off = False
+        try:
+            for share, phase in zip(self.made.phases, self.record.phases, strict=True):
+                if not records.held_up(share.phase, self.record):
+                    self._apply(share, phase)
+                self.progress.phase_ended(phase)
+        except KeyboardInterrupt:
+            broken_off = True
+        self.record.api_calls = self.opened.aws.calls.as_dict()
+        self.record.seconds = round(time.monotonic() - started, 1)
+        self.record.conclude(broken_off=broken_off)
+        return self.record
+
+    def _apply(self, share: PhasePlan, phase: PhaseRecord) -> None:
+        started, before = time.monotonic(), self.opened.aws.calls.as_dict()
+        looked = self.looked[phase.id]
+        place = {change.resource.key: len(looked) + index for index, change in enumerate(share.changes)}
+
+        def on_outcome(outcome: core.Outcome) -> None:
+            row = records.outcome_row(outcome)
+            phase.tasks[place[outcome.change.resource.key]] = row
+            self.progress.task_ended(share.phase, vars(row))
+
+        phase.status = "interrupted"
+        self.progress.phase_began(share.phase, "phase")
+        applied = self.opened.apply(share, looked, on_outcome=on_outcome, keep_former=self._keep_former)
+        now = self.opened.aws.calls.as_dict()
+        phase.api_calls = {kind: now[kind] - before[kind] for kind in now}
+        phase.seconds = round(time.monotonic() - started, 1)
+        if applied.ended is not None:
+            phase.stopped = str(applied.ended)
+        else:
+            phase.status = records.tasks_status(phase.tasks)
+
+    def _keep_former(self, change: core.Change) -> None:
+        records.keep_former(self.folder.path, change)
