@@ -8,7 +8,7 @@ import pytest
 
 from ziggie_nb import policies, settings
 from ziggie_nb.errors import UsageError
-from ziggie_nb.phases import PHASES, Phase, default_key_file, find, select
+from ziggie_nb.phases import PHASES, Phase, default_key_file, find, iam_resources, select
 from ziggie_nb.project import NOTEBOOKS
 from ziggie_nb.resources import iam
 from ziggie_nb.settings import SECTIONS, Environment
@@ -157,3 +157,15 @@ def test_the_plan_does_not_depend_on_the_desk_it_is_made_at(
     monkeypatch.setenv("HOME", "/home/somebody-else")
     monkeypatch.setenv("USERPROFILE", "/home/somebody-else")
     assert resources(environment) == here
+
+
+@pytest.mark.parametrize(
+    ("region", "profile"), [("eu-north-1", "eu."), ("us-east-1", "us."), ("ap-southeast-2", "apac.")]
+)
+def test_bedrock_profiles_are_those_of_the_regions_geography(
+    environment: Environment, region: str, profile: str
+) -> None:
+    """A profile of another part of the world does not exist there."""
+    moved = environment.model_copy(update={"region": region})
+    found = next(each for each in iam_resources(moved) if each.name == "ziggie-bedrock-invoke")
+    assert f"inference-profile/{profile}anthropic" in str(found)

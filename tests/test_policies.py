@@ -631,3 +631,12 @@ def test_what_is_no_statement_is_kept_and_shown() -> None:
 def test_no_document_has_no_statements() -> None:
     """A bucket without a policy."""
     assert statements_by_sid(None) == statements_by_sid("") == statements_by_sid({}) == {}
+
+
+@pytest.mark.parametrize("alias", ["alias/ziggie", f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/ziggie"])
+def test_a_key_named_by_its_alias_is_granted_by_a_condition(alias: str) -> None:
+    """A policy's resource cannot be an alias: it would grant nothing, or be refused."""
+    made = policies.secrets_access(account_id=ACCOUNT, region=REGION, names=SECRETS, kms_key_arn=alias)
+    decrypt = policies.statements_by_sid(made)["ZiggieDecryptSecrets"]
+    assert decrypt["Resource"] == [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/*"]
+    assert decrypt["Condition"]["ForAnyValue:StringEquals"] == {"kms:ResourceAliases": ["alias/ziggie"]}

@@ -327,3 +327,32 @@ def test_the_policy_of_one_phase_allows_no_other() -> None:
     storage = next(phase for phase in PHASES if phase.id == "03")
     found = allowed(permissions(settings.load("prod"), [storage], {}))
     assert not any(action.startswith("iam:") for action in found)
+
+
+@pytest.mark.parametrize(("endpoint", "waits"), [(None, [2.0, 4.0]), ("http://127.0.0.1:9", [])])
+def test_reading_again_after_an_apply_gives_aws_time(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str | None, waits: list[float]
+) -> None:
+    """IAM and S3 may answer with the former state for a while; an emulator does not."""
+    opened = runbook_on()
+    before = opened.plan((IAM,))
+    outcomes = opened.apply(before.phases[0], []).outcomes
+    answers = iter([before, before, opened.plan((IAM,))])
+    monkeypatch.setattr(Runbook, "plan", lambda _self, _phases: next(answers))
+    monkeypatch.setattr(Runbook, "endpoint", endpoint)
+    waited: list[float] = []
+    now = opened.read_again(IAM, outcomes, sleep=waited.append)
+    assert waited == waits
+    assert any(change.writes for change in now) == (endpoint is not None)
+
+
+def test_reading_again_ends_though_aws_never_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a minute and a half the row is failed, and says what differs."""
+    opened = runbook_on()
+    before = opened.plan((IAM,))
+    outcomes = opened.apply(before.phases[0], []).outcomes
+    monkeypatch.setattr(Runbook, "plan", lambda _self, _phases: before)
+    monkeypatch.setattr(Runbook, "endpoint", None)
+    waited: list[float] = []
+    opened.read_again(IAM, outcomes, sleep=waited.append)
+    assert 90 <= sum(waited) <= 110

@@ -798,3 +798,10 @@ def test_a_parameter_is_shown_with_its_type_and_default() -> None:
         required=False,
     )
     assert shown["kms_key_arn"].type == "the ARN of a KMS key, or a key's alias, or null"
+
+
+@pytest.mark.parametrize("name", ["cors_origins", "cdn_prefixes"])
+def test_a_list_that_needs_an_item_is_refused_when_it_is_empty(name: str) -> None:
+    """CloudFront and S3 would refuse it half-way through an apply."""
+    with pytest.raises(UsageError, match=f"s3_assets.{name} is .* must be a list with at least 1 item"):
+        settings.load("sandbox", {"s3_assets": {name: []}})

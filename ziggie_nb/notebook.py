@@ -211,7 +211,7 @@ class PhaseNotebook:
         """Read everything again and return what is not as wanted; right after an apply, nothing."""
         if self.mode == "plan":
             return Sentence("Mode plan: nothing was written, so there is nothing to look at again.")
-        now = self.runbook.plan([self.phase]).changes
+        now = self.runbook.read_again(self.phase, self._outcomes)
         if self._outcomes:
             self._outcomes = self.runbook.verified(self._outcomes, now)
             self._report()

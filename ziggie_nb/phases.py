@@ -128,9 +128,17 @@ def _managed_policies(environment: Environment) -> tuple[iam.ManagedPolicy, ...]
             task="7.5.2.6",
             name=bedrock_name,
             description="Ziggie: ask Claude through Bedrock",
-            document=policies.bedrock_invoke(**place),
+            document=policies.bedrock_invoke(**place, geography=_geography(environment.region)),
         ),
     )
+
+
+def _geography(region: str) -> str:
+    """Return the prefix of Bedrock's inference profiles in a region.
+
+    https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
+    """
+    return {"eu": "eu", "us": "us", "ap": "apac"}.get(region.partition("-")[0], "global")
 
 
 def _gpu_role(environment: Environment) -> tuple[Resource, ...]:

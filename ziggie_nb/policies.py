@@ -111,7 +111,13 @@ def secrets_access(
     ]
     if kms_key_arn:
         # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
-        through = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
+        through: Statement = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
+        _, named_by_alias, alias = kms_key_arn.rpartition("alias/")
+        if named_by_alias:
+            # A policy cannot name a key by its alias; it can ask that the key has it:
+            # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+            through["ForAnyValue:StringEquals"] = {"kms:ResourceAliases": f"alias/{alias}"}
+            kms_key_arn = f"arn:aws:kms:{region}:{account_id}:key/*"
         statements.append(_allow("ZiggieDecryptSecrets", ["kms:Decrypt"], [kms_key_arn], through))
     return _document(*statements)
 

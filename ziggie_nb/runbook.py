@@ -6,6 +6,7 @@ on the command line, in a notebook and by the runner is the same plan.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from ziggie_nb.settings import Environment
 
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+SETTLING_SECONDS = 90.0
 Looked = tuple[Check, Finding]
 
 
@@ -185,6 +188,29 @@ class Runbook:
     def resources(self, phases: Sequence[Phase] = PHASES) -> tuple[core.Resource, ...]:
         """Return the phases' resources in their order."""
         return tuple(each for phase in phases for each in phase.resources(self.environment))
+
+    def read_again(
+        self, phase: Phase, outcomes: Sequence[Outcome], *, sleep: Callable[[float], None] = time.sleep
+    ) -> tuple[Change, ...]:
+        """Plan a phase again after an apply, giving AWS time to show everywhere what was just written.
+
+        IAM and S3 may answer with the former state for a minute or two; an emulator does not.
+
+        Args:
+            phase: the phase.
+            outcomes: how the apply ended; what was not written is not waited for.
+            sleep: takes seconds; tests hand in their own.
+        """
+        wrote = [each for each in outcomes if each.status is Status.DONE and each.change.writes]
+        patience = SETTLING_SECONDS if wrote and self.endpoint is None else 0.0
+        waited, pause = 0.0, 2.0
+        while True:
+            now = self.plan([phase]).changes
+            stale = any(each.status is Status.FAILED for each in self.verified(wrote, now))
+            if not stale or waited >= patience:
+                return now
+            sleep(pause)
+            waited, pause = waited + pause, min(pause * 2, 20.0)
 
     def verified(self, outcomes: Sequence[Outcome], changes: Sequence[Change]) -> list[Outcome]:
         """Mark outcomes whose resource, read again, is not as wanted."""

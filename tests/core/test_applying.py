@@ -380,3 +380,21 @@ def test_statuses_are_those_of_the_contract() -> None:
         "skipped",
         "waiting",
     }
+
+
+class LaggingRules(Rules):
+    """Rules in a document that goes on answering with its former contents."""
+
+    def read(self, aws: Any) -> State | None:
+        """Answer as before every write."""
+        super().read(aws)
+        return None
+
+
+def test_what_was_just_written_to_a_shared_document_is_not_taken_out_by_the_next_resource() -> None:
+    """S3 answers with the former lifecycle for a while; written back whole, our own rules would be gone."""
+    cloud = Cloud()
+    first = LaggingRules(name="first", of=BASE, rules={"one": "a"})
+    second = LaggingRules(name="second", of=BASE, rules={"two": "b"})
+    applied(cloud, BASE, first, second)
+    assert cloud.things[first.place]["rules"] == {"one": "a", "two": "b"}

@@ -62,9 +62,13 @@ NOT_CALLED_HERE: dict[type[Resource], set[str]] = {
     iam.UserPolicies: {"iam:SimulatePrincipalPolicy"},  # the gate's
     iam.Role: {
         "iam:DeleteRolePermissionsBoundary",  # where the parameters name none
+        "iam:GetRolePolicy",  # the gate's, for every inline policy there is
         "iam:PassRole",  # InstanceProfile hands it on
     },
-    iam.User: {"iam:DeleteUserPermissionsBoundary"},
+    iam.User: {
+        "iam:DeleteUserPermissionsBoundary",
+        "iam:GetUserPolicy",  # the gate's, for every inline policy there is
+    },
 }
 
 

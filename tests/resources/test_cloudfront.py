@@ -350,3 +350,14 @@ def test_waiting_that_takes_too_long_says_that_destroy_goes_on(
         with pytest.raises(RunbookError, match="it goes on from here"):
             distribution.delete(account.aws.writable(), {"id": answer["Distribution"]["Id"]})
     assert sum(naps) == 89 * 20
+
+
+def test_bucket_policy_never_names_a_distribution_that_does_not_show_yet(account: Account) -> None:
+    """The words that stand for what AWS numbers must not reach AWS."""
+    statement = account.first(cloudfront.CloudFrontReadStatement)
+    account.make(statement.bucket)
+    change = account.consider(statement)
+    assert change.want is not None
+    with pytest.raises(RunbookError, match="in a minute"):
+        statement.put(account.aws.writable(), change.want, None)
+    assert "s3:PutBucketPolicy" not in account.sent

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.stub import ANY, Stubber
 
 from ziggie_nb import aws, core
 from ziggie_nb.core import Action, Status
+from ziggie_nb.errors import CredentialsEndedError, RunbookError
 from ziggie_nb.resources import s3
 
 from .conftest import ELSEWHERE, Account, Open, all_options
@@ -438,3 +442,40 @@ def test_archive_that_is_switched_off_is_taken_away(open_account: Open, tmp_path
     assert without.consider(archive).action is Action.DELETE
     without.apply(archive)
     assert without.consider(archive).action is Action.KEEP
+
+
+def test_policy_of_others_keeps_its_id_and_version(account: Account, bucket: str) -> None:
+    """Under the older version a dollar sign is only a dollar sign; ours must not change what theirs means."""
+    theirs = {"Version": "2008-10-17", "Id": "theirs", "Statement": [PUBLIC_READ]}
+    account.raw("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(theirs))
+    account.put(account.first(s3.BucketPolicyStatement))
+    found = json.loads(account.raw("s3").get_bucket_policy(Bucket=bucket)["Policy"])
+    assert (found["Version"], found["Id"], len(found["Statement"])) == ("2008-10-17", "theirs", 2)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [("ExpiredToken", CredentialsEndedError), ("AccessDenied", RunbookError)]
+)
+def test_refusal_without_a_body_is_asked_for_its_reason(
+    account: Account, code: str, error: type[Exception]
+) -> None:
+    """HEAD answers a bare 400 or 403; another call says whether it is the credentials or the owner."""
+
+    def refuse(code: str, status: int) -> Any:
+        parsed = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        return lambda **_event: (AWSResponse("", status, HTTPHeaders(), None), parsed)
+
+    session = account.aws.session
+    session.register("before-call.s3.HeadBucket", refuse("400", 400))
+    session.register("before-call.s3.GetBucketLocation", refuse(code, 400))
+    with pytest.raises(error) as refused:
+        account.first(s3.Bucket).read(account.aws.view())
+    assert type(refused.value) is error
+
+
+def test_suggested_name_is_one_that_s3_takes(account: Account) -> None:
+    """A long name is cut, so that the account-regional ending still fits."""
+    bucket = replace(account.first(s3.Bucket), name="n" * 63)
+    suggested = str(bucket._taken(account.aws)).split("for instance ")[1].split(",")[0]  # noqa: SLF001 - its sentence
+    assert len(suggested) == 63
+    assert suggested.endswith("-123456789012-eu-north-1-an")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ziggie_nb.aws import Aws
+
+
+Written = dict[tuple[tuple[str, ...], str], dict[str, Any]]
+"""By shared document and field: our entries that this apply has put there."""
 
 
 def apply(
@@ -36,11 +41,12 @@ def apply(
         keep_former: called with what is adopted, before it is changed.
     """
     outcomes: dict[tuple[str, str, str], Outcome] = {}
+    written: Written = {}
     ended: CredentialsEndedError | None = None
     for change in changes:
         if ended is None:
             try:
-                outcome = _apply_one(change, aws, outcomes, keep_former)
+                outcome = _apply_one(change, aws, outcomes, written, keep_former)
             except CredentialsEndedError as error:
                 ended = error
         if ended is not None:
@@ -54,6 +60,7 @@ def _apply_one(
     change: Change,
     aws: Aws,
     earlier: Mapping[tuple[str, str, str], Outcome],
+    written: Written,
     keep_former: Callable[[Change], None],
 ) -> Outcome:
     blocked = _blocker(change.resource, earlier)
@@ -65,7 +72,7 @@ def _apply_one(
         return Outcome(change, Status.DONE)
     try:
         aws.ensure_credentials()
-        unplanned = _carry_out(change, aws, earlier, keep_former)
+        unplanned = _carry_out(change, aws, earlier, written, keep_former)
     except CredentialsEndedError:
         raise
     except WaitingError as error:
@@ -79,6 +86,7 @@ def _carry_out(
     change: Change,
     aws: Aws,
     earlier: Mapping[tuple[str, str, str], Outcome],
+    written: Written,
     keep_former: Callable[[Change], None],
 ) -> ErrorFacts | None:
     """Read once more, then write; or return why it was left alone."""
@@ -87,8 +95,25 @@ def _carry_out(
     if unplanned is None:
         if change.action is Action.ADOPT:
             keep_former(fresh)
-        _write(fresh, aws.writable())
+        _write(_with_written(fresh, written), aws.writable())
     return unplanned
+
+
+def _with_written(fresh: Change, written: Written) -> Change:
+    """Lay what this apply has already written to a shared document over what was just read of it.
+
+    S3 may go on answering with the former document for a while after a put; written back whole, that
+    would take our own entries out again. Ours are remembered here for the resources that come after.
+    """
+    if fresh.want is None or not fresh.writes:
+        return fresh
+    want, document = dict(fresh.want), fresh.resource.shared_document
+    for name in fresh.resource.shared:
+        own = {entry for entry in want[name] if f"{name}.{entry}" in fresh.ours}
+        before = written.setdefault((document, name), {})
+        want[name] = {**want[name], **{key: value for key, value in before.items() if key not in own}}
+        before |= {entry: want[name][entry] for entry in own}
+    return replace(fresh, want=want)
 
 
 def _unplanned(

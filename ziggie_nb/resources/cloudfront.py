@@ -13,8 +13,8 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError, WaiterError
 
-from ziggie_nb import prices
-from ziggie_nb.aws import error_code
+from ziggie_nb import policies, prices
+from ziggie_nb.aws import error_code, until_settled
 from ziggie_nb.core import KNOWN_AFTER_APPLY, Resource, State
 from ziggie_nb.errors import RunbookError, WaitingError
 from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, unless
@@ -268,7 +268,10 @@ class Distribution(Resource):
         summary = next((item for item in every if item["Comment"] == self.name), None)
         if summary is None:
             return None
-        found = cloudfront.get_distribution(Id=summary["Id"])["Distribution"]
+        answer = unless(lambda: cloudfront.get_distribution(Id=summary["Id"]), "NoSuchDistribution")
+        if answer is None:  # the list still shows what was deleted a moment ago
+            return None
+        found = answer["Distribution"]
         tags = cloudfront.list_tags_for_resource(Resource=found["ARN"])
         return {
             "id": found["Id"],
@@ -314,8 +317,17 @@ class Distribution(Resource):
             disabled: Any = {**config, "Enabled": False}
             cloudfront.update_distribution(Id=live["id"], IfMatch=found["ETag"], DistributionConfig=disabled)
         self._wait_until_deployed(aws, live["id"])
-        version = cloudfront.get_distribution(Id=live["id"])["ETag"]
-        unless(lambda: cloudfront.delete_distribution(Id=live["id"], IfMatch=version), gone)
+        # For some seconds CloudFront may still take it for enabled, or its version for an older one.
+        until_settled(
+            lambda: unless(lambda: self._delete_present_version(aws, live["id"]), gone),
+            "DistributionNotDisabled",
+            "PreconditionFailed",
+        )
+
+    def _delete_present_version(self, aws: Aws, number: str) -> None:
+        cloudfront = aws.client("cloudfront")
+        version = cloudfront.get_distribution(Id=number)["ETag"]
+        cloudfront.delete_distribution(Id=number, IfMatch=version)
 
     def _wait_until_deployed(self, aws: Aws, number: str) -> None:
         waiter = aws.client("cloudfront").get_waiter("distribution_deployed")
@@ -341,6 +353,19 @@ class CloudFrontReadStatement(BucketPolicyStatement):
         live = self.distribution.read(aws)
         arn = live["arn"] if live else KNOWN_AFTER_APPLY
         return {**self.statement, "Condition": {"StringEquals": {"AWS:SourceArn": arn}}}
+
+    def put(self, aws: Aws, want: State, live: State | None) -> None:
+        """Write the policy, once CloudFront's list shows the distribution that it is about.
+
+        Raises:
+            RunbookError: the distribution does not show yet.
+        """
+        if KNOWN_AFTER_APPLY in policies.as_text(want["statements"]):
+            raise RunbookError(
+                "CloudFront does not list the new distribution yet, so the bucket policy cannot name it. "
+                "Start the same command again in a minute."
+            )
+        super().put(aws, want, live)
 
 
 def once_verified(create: Callable[[], Any]) -> None:

@@ -6,6 +6,7 @@ write to as well, so each put reads the document, changes our entries and writes
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -80,8 +81,8 @@ class Bucket(Resource):
         except ClientError as error:
             if error_code(error) in {"404", "NoSuchBucket"}:
                 return None
-            if error_code(error) in {"403", "AccessDenied"}:
-                raise self._taken(aws) from error
+            if error_code(error) in {"400", "403", "AccessDenied"}:
+                self._explain(aws)
             raise
         tagging = unless(lambda: s3.get_bucket_tagging(Bucket=self.name), "NoSuchTagSet", "NoSuchBucket")
         return {
@@ -89,12 +90,26 @@ class Bucket(Resource):
             "tags": tags_as_dict(tagging["TagSet"]) if tagging else {},
         }
 
+    def _explain(self, aws: Aws) -> None:
+        """Ask again with a call whose refusal says why: an answer to HEAD has no body.
+
+        Raises:
+            RunbookError: the bucket is another account's. (Ended credentials raise by themselves.)
+        """
+        try:
+            self._location(aws)
+        except ClientError as error:
+            if error_code(error) in {"403", "AccessDenied", "AllAccessDisabled", "NoSuchBucket"}:
+                raise self._taken(aws) from error
+            raise
+
     def _location(self, aws: Aws) -> str:
         answer = aws.client("s3").get_bucket_location(Bucket=self.name)
         return answer.get("LocationConstraint") or "us-east-1"  # S3 has no constraint to name there
 
     def _taken(self, aws: Aws) -> RunbookError:
-        namespaced = f"{self.name}-{aws.account_id}-{aws.region}-an"
+        ending = f"-{aws.account_id}-{aws.region}-an"
+        namespaced = f"{self.name[: 63 - len(ending)]}{ending}"
         return RunbookError(
             f"The bucket name {self.name} is taken by another AWS account, or this caller may not look at it "
             f"(S3 answers 403 to both). Bucket names are shared by all of AWS: set s3_assets.bucket to "
@@ -407,22 +422,26 @@ class BucketPolicyStatement(BucketPart):
                 "NoSuchBucket",
             ),
         )
-        return {"statements": policies.statements_by_sid(answer["Policy"])} if answer else None
+        if answer is None:
+            return None
+        whole = json.loads(answer["Policy"])
+        rest = {name: value for name, value in whole.items() if name != "Statement"}
+        return {"statements": policies.statements_by_sid(whole), "rest": rest}
 
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Write the policy with our statement in it."""
-        del live
-        settled(lambda: self._write(aws, want["statements"]))
+        settled(lambda: self._write(aws, want["statements"], live))
 
     def delete(self, aws: Aws, live: State) -> None:
         """Take our statement out; an empty policy is removed."""
         kept = {sid: each for sid, each in live["statements"].items() if sid != self.statement["Sid"]}
-        unless(lambda: self._write(aws, kept), "NoSuchBucket")
+        unless(lambda: self._write(aws, kept, live), "NoSuchBucket")
 
-    def _write(self, aws: Aws, statements: dict[str, Any]) -> None:
+    def _write(self, aws: Aws, statements: dict[str, Any], live: State | None) -> None:
+        """Write the statements; a present policy keeps its Id, and the Version that gives it its meaning."""
         s3 = aws.client("s3")
         if statements:
-            text = policies.as_text(policies.document(statements))
+            text = policies.as_text({**policies.document(statements), **(live or {}).get("rest", {})})
             s3.put_bucket_policy(Bucket=self.name, Policy=text)
         else:
             s3.delete_bucket_policy(Bucket=self.name)

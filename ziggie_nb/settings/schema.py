@@ -141,13 +141,13 @@ class S3Assets(Section):
     archive_prefix: Annotated[str, aws.S3_PREFIX] = Field(
         default="backups/", description="What is archived; nothing that the CDN serves"
     )
-    cors_origins: Annotated[tuple[str, ...], list_of(aws.CORS_ORIGIN)] = Field(
+    cors_origins: Annotated[tuple[str, ...], list_of(aws.CORS_ORIGIN, at_least=1)] = Field(
         default=("https://ziggie.cloud",), description="Web pages that may read the assets in a browser"
     )
     cors_max_age_seconds: Annotated[int, whole_number(0, 86_400, "seconds")] = Field(
         default=3600, description="Seconds a browser remembers that it may"
     )
-    cdn_prefixes: Annotated[tuple[str, ...], list_of(aws.S3_PREFIX)] = Field(
+    cdn_prefixes: Annotated[tuple[str, ...], list_of(aws.S3_PREFIX, at_least=1)] = Field(
         default=("game-assets/", "generated/"), description="Folders that CloudFront may read and serve"
     )
     cdn_price_class: Annotated[str, aws.PRICE_CLASS] = Field(

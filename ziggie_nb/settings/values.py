@@ -234,8 +234,8 @@ def optional(kind: Kind) -> Kind:
     return Kind(f"{kind.words}, or null", lambda value: None if value is None else kind.accept(value))
 
 
-def list_of(kind: Kind) -> Kind:
-    """Make the kind of a list without repetitions, which becomes a tuple.
+def list_of(kind: Kind, *, at_least: int = 0) -> Kind:
+    """Make the kind of a list without repetitions, which becomes a tuple of at least so many items.
 
     A single text with commas is a list too, since ``papermill -p`` can pass nothing else.
     """
@@ -244,6 +244,8 @@ def list_of(kind: Kind) -> Kind:
         items = split(value) if isinstance(value, str) else value
         if not isinstance(items, list | tuple):
             raise refusal(value, "must be a list (papermill: -p with commas between the items)")
+        if len(items) < at_least:
+            raise refusal(value, f"must be a list with at least {at_least} item, {kind.words}")
         return tuple(_item(kind, items, position) for position in range(len(items)))
 
     return Kind(f"a list, each item {kind.words}", accept)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ziggie_nb.core import Resource, State
 from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, unless
-from ziggie_nb.resources.iam.settling import GONE, settled
+from ziggie_nb.resources.iam.settling import GONE, let_go, settled
 
 if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
@@ -77,4 +77,5 @@ class InstanceProfile(Resource):
         """Take the role out, then delete it."""
         if live["role"]:
             self._take_out(aws, live["role"])
-        unless(lambda: aws.client("iam").delete_instance_profile(InstanceProfileName=self.name), GONE)
+        iam = aws.client("iam")
+        let_go(lambda: unless(lambda: iam.delete_instance_profile(InstanceProfileName=self.name), GONE))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ziggie_nb import policies
 from ziggie_nb.core import Resource, State
 from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, unless
-from ziggie_nb.resources.iam.settling import GONE
+from ziggie_nb.resources.iam.settling import GONE, let_go
 
 if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
@@ -112,7 +112,8 @@ class ManagedPolicy(Resource):
         for version in self._versions(aws):
             if not version["IsDefaultVersion"]:
                 self._delete_version(aws, version["VersionId"])
-        unless(lambda: aws.client("iam").delete_policy(PolicyArn=self.arn(aws)), GONE)
+        iam = aws.client("iam")
+        let_go(lambda: unless(lambda: iam.delete_policy(PolicyArn=self.arn(aws)), GONE))
 
     def _detach(self, aws: Aws) -> None:
         """Detach it: from our user and roles with their permissions, from others' if the caller may."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ziggie_nb import policies
 from ziggie_nb.core import Resource, State
 from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, unless
-from ziggie_nb.resources.iam.settling import GONE
+from ziggie_nb.resources.iam.settling import GONE, let_go
 
 if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
@@ -96,6 +96,7 @@ class User(Principal):
         "iam:DeleteUserPolicy",
         "iam:DetachUserPolicy",
         "iam:GetUser",
+        "iam:GetUserPolicy",
         "iam:ListAccessKeys",
         "iam:ListAttachedUserPolicies",
         "iam:ListUserPolicies",
@@ -137,7 +138,7 @@ class User(Principal):
         self._strip(aws)
         self.delete_keys(aws)
         unless(lambda: iam.delete_login_profile(UserName=name), GONE)
-        unless(lambda: iam.delete_user(UserName=name), GONE)
+        let_go(lambda: unless(lambda: iam.delete_user(UserName=name), GONE))
 
     def keys(self, aws: Aws) -> list[Any]:
         """Return what IAM tells of its access keys, never their values; empty also when it is gone."""
@@ -204,6 +205,7 @@ class Role(Principal):
         "iam:DeleteRolePolicy",
         "iam:DetachRolePolicy",
         "iam:GetRole",
+        "iam:GetRolePolicy",
         "iam:ListAttachedRolePolicies",
         "iam:ListRolePolicies",
         # Whoever puts it into an instance profile passes it on. Its trust decides to which service:
@@ -254,7 +256,8 @@ class Role(Principal):
         """Take its policies away, then delete it."""
         del live
         self._strip(aws)
-        unless(lambda: aws.client("iam").delete_role(RoleName=self.name), GONE)
+        iam = aws.client("iam")
+        let_go(lambda: unless(lambda: iam.delete_role(RoleName=self.name), GONE))
 
     def attached(self, aws: Aws) -> dict[str, str]:
         """Return the names of the attached policies by ARN; empty also when it is gone."""

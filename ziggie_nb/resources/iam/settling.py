@@ -21,3 +21,8 @@ GONE = "NoSuchEntity"
 def settled(call: Callable[[], T]) -> T:
     """Send a call that names something made a moment ago."""
     return until_settled(call, GONE, seconds=20)
+
+
+def let_go(delete: Callable[[], T]) -> T:
+    """Send a delete of something that was detached, or emptied, a moment ago."""
+    return until_settled(delete, "DeleteConflict", seconds=20)
