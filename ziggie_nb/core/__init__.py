@@ -24,9 +24,7 @@ from ziggie_nb.core.model import (
     Status,
 )
 from ziggie_nb.core.planning import (
-    approval,
     consider,
-    held_to,
     origin_of,
     plan,
     plan_id,
@@ -50,12 +48,10 @@ __all__ = [
     "State",
     "Status",
     "apply",
-    "approval",
     "consider",
     "destroy",
     "differences",
     "facts",
-    "held_to",
     "origin_of",
     "ownership_tags",
     "plan",
