@@ -8,8 +8,10 @@ wanted already.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from ziggie_nb import events, gates, records, reports, sandbox, settings
+from ziggie_nb import core, events, gates, records, reports, sandbox, settings
 from ziggie_nb.core import Outcome, Status
 from ziggie_nb.errors import (
     GateFailedError,
@@ -41,6 +43,7 @@ MODES = ("plan", "apply", "verify")
 COMMON = ("environment", "mode", "plan_id", "adopt")
 OF_A_GATE = ("environment", "phase")
 PARAMETERS_MARK = "# Parameters"  # papermill begins the cell it injects with this, and so do our own
+APPROVED_VARIABLE = "ZIGGIE_APPROVED"  # names a file of the run: what its plan would do with each resource
 RUN_FOLDER_VARIABLE = "ZIGGIE_RUN_FOLDER"
 
 
@@ -180,13 +183,19 @@ class PhaseNotebook:
 
     def _apply(self) -> reports.Table | Sentence:
         plan = self._planned()
-        self.runbook.refuse_apply(plan, self._plan_id, self._adopt)
+        share = plan.phases[0]
+        approved = os.environ.get(APPROVED_VARIABLE)
+        if approved:  # the run has compared the whole plan's id before its first write; now each row counts
+            rows = json.loads(Path(approved).read_text(encoding="utf-8"))
+            share = replace(share, changes=core.held_to(share.changes, rows))
+            plan = replace(plan, phases=(share,))
+        self.runbook.refuse_apply(plan, plan.id if approved else self._plan_id, self._adopt)
         if self.phase.checks and not self._looked:
             self.look()  # a failed check holds the changes up, whether or not its cell was run
         applied = self.runbook.apply(
-            plan.phases[0],
+            share,
             self._looked,
-            on_outcome=lambda outcome: events.emit("task", row=vars(records.outcome_row(outcome))),
+            on_outcome=self._tell,
             keep_former=lambda change: records.keep_former(self._folder, change),
         )
         self._outcomes = list(applied.outcomes)
@@ -206,6 +215,10 @@ class PhaseNotebook:
         """The run's folder; a notebook run by itself makes its own when there is something to save."""
         named = os.environ.get(RUN_FOLDER_VARIABLE)
         return Path(named) if named else records.RunFolder(self.runbook.environment.name).path
+
+    def _tell(self, outcome: Outcome) -> None:
+        calls = self.runbook.aws.calls.as_dict()
+        events.emit("task", row=vars(records.outcome_row(outcome)), api_calls=calls)
 
     def verify(self) -> reports.Table | Sentence:
         """Read everything again and return what is not as wanted; right after an apply, nothing."""

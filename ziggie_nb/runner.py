@@ -8,6 +8,7 @@ own, and say in an event file how far they are.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 import threading
@@ -20,10 +21,10 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from ziggie_nb import credentials, events, records
+from ziggie_nb import core, credentials, events, records
 from ziggie_nb.core import ErrorFacts, Status
 from ziggie_nb.errors import CredentialsEndedError, UsageError
-from ziggie_nb.notebook import RUN_FOLDER_VARIABLE, PhaseFailedError
+from ziggie_nb.notebook import APPROVED_VARIABLE, RUN_FOLDER_VARIABLE, PhaseFailedError
 from ziggie_nb.project import NOTEBOOKS, ROOT
 from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord, TaskRow
 from ziggie_nb.runbook import Plan, Runbook
@@ -160,6 +161,7 @@ class Run:
         record.notebook = f"{phase.notebook}.ipynb"
         record.status = "interrupted"
         done = _Executed()
+        variables = {**variables, **self._approved(phase)}
         try:
             self._execute(phase, "phase", record.notebook, self._phase_parameters(phase), variables, done)
         finally:
@@ -167,6 +169,16 @@ class Run:
         self._judge_phase(record, done)
         if self.options.mode != "plan" and record.status not in records.HOLDS_UP:
             self._run_gate(phase, record, variables)
+
+    def _approved(self, phase: Phase) -> dict[str, str]:
+        """Hand the phase's share of the plan on, so that what changes meanwhile fails by itself."""
+        if self.options.mode != "apply":
+            return {}
+        share = next(each for each in self.plan.phases if each.phase == phase)
+        file = self.folder.path / "kernels" / f"{phase.id}.approved.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(core.approval(share.changes), indent=2), encoding="utf-8")
+        return {APPROVED_VARIABLE: str(file)}
 
     def _phase_parameters(self, phase: Phase) -> dict[str, Any]:
         plan_id = self.runbook.plan_of(self.plan, phase).id if self.options.mode == "apply" else None

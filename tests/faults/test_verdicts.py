@@ -157,3 +157,15 @@ def test_a_gate_waits_for_what_its_task_waits_for(proxy: Proxy, staging: Env, zi
     criteria = ended.record["phases"][0]["criteria"]
     assert {each["task"] for each in criteria if each["verdict"] == "WAIT"} == {"7.5.3.5"}
     assert not [each for each in criteria if each["verdict"] in {"FAIL", "ERROR"}]
+
+
+def test_an_administrators_policy_on_the_user_fails_the_gate(
+    placed: Path, proxy: Proxy, ziggie: Command
+) -> None:
+    """Our five policies are narrow; that somebody has attached a sixth must not go unseen."""
+    admin = "arn:aws:iam::aws:policy/AdministratorAccess"
+    client("iam", proxy.target).attach_user_policy(UserName="ziggie", PolicyArn=admin)
+    ended = ziggie("gate", "02", "--env", placed, "--json")
+    assert ended.code == 3
+    wrong = [each for each in ended.record["phases"][0]["criteria"] if each["verdict"] == "FAIL"]
+    assert ["AdministratorAccess" in each["observed"] for each in wrong] == [True]

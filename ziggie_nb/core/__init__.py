@@ -24,7 +24,9 @@ from ziggie_nb.core.model import (
     Status,
 )
 from ziggie_nb.core.planning import (
+    approval,
     consider,
+    held_to,
     origin_of,
     plan,
     plan_id,
@@ -48,10 +50,12 @@ __all__ = [
     "State",
     "Status",
     "apply",
+    "approval",
     "consider",
     "destroy",
     "differences",
     "facts",
+    "held_to",
     "origin_of",
     "ownership_tags",
     "plan",

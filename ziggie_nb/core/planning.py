@@ -13,12 +13,12 @@ from packaging.version import InvalidVersion, Version
 
 from ziggie_nb import __version__
 from ziggie_nb.core.comparing import differences, entries, merged, shared_fields, wanted
-from ziggie_nb.core.facts import facts
+from ziggie_nb.core.facts import ErrorFacts, facts
 from ziggie_nb.core.model import Action, Change, Difference, Origin, Resource, State
 from ziggie_nb.errors import CredentialsEndedError, RefusedError, RunbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ziggie_nb.aws import Aws
     from ziggie_nb.settings import Environment
@@ -123,6 +123,39 @@ def _fingerprint(change: Change) -> list[Any]:
     error = change.error.code if change.error else None
     fields = sorted(change.differences, key=lambda each: each.field)  # AWS lists in no fixed order
     return [*change.resource.key, change.action, error, [each.as_dict() for each in fields]]
+
+
+def approval(changes: Iterable[Change]) -> dict[str, str]:
+    """Return what somebody agrees to with a plan: a digest for each resource, by its key in words."""
+    return {_key_in_words(change): _digest(change) for change in changes}
+
+
+def held_to(changes: Iterable[Change], approved: Mapping[str, str]) -> tuple[Change, ...]:
+    """Leave out what is not as it was when the plan was approved: such a change fails, the others go on."""
+    return tuple(
+        _changed(change)
+        if change.writes and approved.get(_key_in_words(change)) != _digest(change)
+        else change
+        for change in changes
+    )
+
+
+def _key_in_words(change: Change) -> str:
+    return " | ".join(change.resource.key)
+
+
+def _digest(change: Change) -> str:
+    return hashlib.sha256(json.dumps(_fingerprint(change), default=str).encode()).hexdigest()[:12]
+
+
+def _changed(change: Change) -> Change:
+    facts = ErrorFacts(
+        code="Changed",
+        message=f"{change.resource.kind} {change.resource.name} has changed since the plan was made. It was "
+        "left alone.",
+        next="Look at a new plan, then apply that.",
+    )
+    return replace(change, action=Action.CHECK, error=facts)
 
 
 def refuse_unasked_adoption(changes: Iterable[Change], adopt: Iterable[str]) -> None:

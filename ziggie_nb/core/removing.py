@@ -58,7 +58,9 @@ def _removal(
         return Removal(
             resource, live, goes=True, why=f"goes with {owner.resource.kind} {owner.resource.name}"
         )
-    return Removal(resource, live, goes=True, why="made by this runbook")
+    adopted = change.origin is Origin.ADOPTED
+    why = "adopted, and --delete-adopted was given" if adopted else "made by this runbook"
+    return Removal(resource, live, goes=True, why=why)
 
 
 def refuse_removal(removals: Iterable[Removal], aws: Aws) -> None:

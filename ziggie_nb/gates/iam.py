@@ -213,6 +213,7 @@ def _is_about_secrets(statement: Statement) -> bool:
 def _no_wide_writes(aws: Aws, environment: Environment) -> Finding:
     policies = {name: _in_force(aws, environment, name) for name in POLICIES}
     policies |= dict(_inline(aws, environment))
+    policies |= dict(_attached_by_others(aws, environment))
     wide = {
         f"{name}: {action}"
         for name, statements in policies.items()
@@ -224,6 +225,23 @@ def _no_wide_writes(aws: Aws, environment: Environment) -> Finding:
         observed=f"on every resource: {listed(wide)}" if wide else "none in any policy",
         evidence=f"iam:GetPolicyVersion, GetUserPolicy, GetRolePolicy → {len(policies)} policies read",
     )
+
+
+# What AWS's agent needs to reach an instance: it writes on every resource, and the runbook attaches it.
+SSM_AGENT = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+
+
+def _attached_by_others(aws: Aws, environment: Environment) -> Iterator[tuple[str, list[Statement]]]:
+    """Yield what is attached to the user and the roles beside ours: an administrator's would show here."""
+    iam = environment.iam
+    known = {_policy_arn(environment, name) for name in POLICIES} | {SSM_AGENT}
+    for kind, holder in (("User", iam.user), ("Role", iam.lambda_role), ("Role", iam.gpu_role)):
+        what, key = f"{kind.lower()} {holder}", {f"{kind}Name": holder}
+        found = ask(aws, f"iam:ListAttached{kind}Policies", _gone(what), **key).get("AttachedPolicies", [])
+        for arn in sorted({each["PolicyArn"] for each in found} - known):
+            version = ask(aws, "iam:GetPolicy", _gone(arn), PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            answer = ask(aws, "iam:GetPolicyVersion", _gone(arn), PolicyArn=arn, VersionId=version)
+            yield f"{what}, {arn.rsplit('/', 1)[1]}", statements(answer["PolicyVersion"]["Document"])
 
 
 def _inline(aws: Aws, environment: Environment) -> Iterator[tuple[str, list[Statement]]]:
