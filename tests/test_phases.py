@@ -8,7 +8,8 @@ import pytest
 
 from ziggie_nb import policies, settings
 from ziggie_nb.errors import UsageError
-from ziggie_nb.phases import PHASES, Phase, default_key_file, find, iam_resources, select
+from ziggie_nb.phases import PHASES, Phase, find, select
+from ziggie_nb.phases.iam import default_key_file, iam_resources
 from ziggie_nb.project import NOTEBOOKS
 from ziggie_nb.resources import iam
 from ziggie_nb.settings import SECTIONS, Environment

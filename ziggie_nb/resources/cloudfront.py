@@ -1,8 +1,9 @@
 """The CDN in front of the assets bucket (task 7.5.3.5).
 
 CloudFront numbers its things itself, so each is found by what we named it: an access control and a
-headers policy by name, a distribution by its comment. The first two carry no tags; whose they are
-stands in their description, as the same words that tags would hold.
+headers policy by name, a distribution by its comment, or, where somebody has edited that, by our tags on
+a distribution that serves our bucket. The first two carry no tags; whose they are stands in their
+description, as the same words that tags would hold.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from botocore.exceptions import ClientError, WaiterError
 
 from ziggie_nb import policies, prices
 from ziggie_nb.aws import error_code, until_settled
-from ziggie_nb.core import KNOWN_AFTER_APPLY, Resource, State
+from ziggie_nb.core import KNOWN_AFTER_APPLY, Origin, Resource, State
 from ziggie_nb.errors import RunbookError, WaitingError
 from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, unless
 from ziggie_nb.resources.s3 import Bucket, BucketPolicyStatement
@@ -241,12 +242,13 @@ class Distribution(Resource):
     def desired(self, aws: Aws) -> State:
         """Return what we ask of it; ids of the access control and headers policy may not exist yet."""
         return {
+            "comment": self.name,
             "enabled": True,
             "price_class": self.price_class,
             "http_version": "http2and3",
             "ipv6": True,
             "origin": {
-                "domain": f"{self.bucket.name}.s3.{aws.region}.amazonaws.com",
+                "domain": self._bucket_domain(aws),
                 "access_control": _id_of(self.access_control, aws),
                 "s3_origin": True,
             },
@@ -263,30 +265,42 @@ class Distribution(Resource):
 
     def _read(self, aws: Aws) -> State | None:
         cloudfront = aws.client("cloudfront")
-        pages = cloudfront.get_paginator("list_distributions").paginate()
-        every = (item for page in pages for item in page["DistributionList"].get("Items", []))
-        summary = next((item for item in every if item["Comment"] == self.name), None)
+        summary = self._summary(aws)
         if summary is None:
             return None
         answer = unless(lambda: cloudfront.get_distribution(Id=summary["Id"]), "NoSuchDistribution")
         if answer is None:  # the list still shows what was deleted a moment ago
             return None
         found = answer["Distribution"]
-        tags = cloudfront.list_tags_for_resource(Resource=found["ARN"])
         return {
             "id": found["Id"],
             "arn": found["ARN"],
             "domain": found["DomainName"],
             **_distribution_state(found["DistributionConfig"]),
-            "tags": tags_as_dict(tags["Tags"].get("Items", [])),
+            "tags": _tags_of(found["ARN"], aws),
         }
+
+    def _bucket_domain(self, aws: Aws) -> str:
+        return f"{self.bucket.name}.s3.{aws.region}.amazonaws.com"
+
+    def _summary(self, aws: Aws) -> Any | None:
+        """Return its line of CloudFront's list: the one of our name, else ours that serves our bucket."""
+        pages = aws.client("cloudfront").get_paginator("list_distributions").paginate()
+        every: list[Any] = [item for page in pages for item in page["DistributionList"].get("Items", [])]
+        named = next((item for item in every if item["Comment"] == self.name), None)
+        if named is not None:
+            return named
+        domain = self._bucket_domain(aws)
+        serving = (item for item in every if domain in _origin_domains(item))
+        ours = (item for item in serving if _tags_of(item["ARN"], aws).get("ZiggieOrigin") == Origin.RUNBOOK)
+        return next(ours, None)
 
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Create it with its tags, or lay our settings over its present version."""
         cloudfront = aws.client("cloudfront")
         if live is None:
             # CloudFront takes a reference once; a distribution made anew after a destroy needs a new one.
-            new = {"CallerReference": f"{self.name} {uuid4()}", "Comment": self.name}
+            new = {"CallerReference": f"{self.name} {uuid4()}"}
             tags = {"Items": tags_as_pairs(want["tags"])}
             document: Any = {"DistributionConfig": _overlaid(new, want), "Tags": tags}
             once_verified(
@@ -405,6 +419,15 @@ def _id_of(resource: OriginAccessControl | ResponseHeadersPolicy, aws: Aws) -> s
     return live["id"] if live else KNOWN_AFTER_APPLY
 
 
+def _tags_of(arn: str, aws: Aws) -> dict[str, str]:
+    answer = aws.client("cloudfront").list_tags_for_resource(Resource=arn)
+    return tags_as_dict(answer["Tags"].get("Items", []))
+
+
+def _origin_domains(summary: Any) -> set[str]:
+    return {origin["DomainName"] for origin in summary.get("Origins", {}).get("Items", [])}
+
+
 def _items(values: Sequence[Any]) -> dict[str, Any]:
     return {"Quantity": len(values), "Items": list(values)}
 
@@ -437,6 +460,7 @@ def _distribution_state(config: Any) -> State:
     behavior = config.get("DefaultCacheBehavior", {})
     origin = _our_origin(config)
     return {
+        "comment": config.get("Comment"),
         "enabled": config.get("Enabled"),
         "price_class": config.get("PriceClass"),
         "http_version": str(config.get("HttpVersion", "")).lower(),
@@ -478,6 +502,7 @@ def _overlaid(config: Any, want: State) -> dict[str, Any]:
     others = [each for each in config.get("Origins", {}).get("Items", []) if each["Id"] != origin["Id"]]
     return {
         **config,
+        "Comment": want["comment"],
         "Enabled": want["enabled"],
         "PriceClass": want["price_class"],
         "HttpVersion": want["http_version"],

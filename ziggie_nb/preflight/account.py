@@ -1,4 +1,4 @@
-"""What the phases look at before they change anything; the checks among the plan's tasks."""
+"""What phase 01 looks at: prerequisites, caller, region and what a new account may not do yet."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def lambda_quota(aws: Aws, _environment: Environment) -> Finding:
     return passed(f"{quota} at once; {spare}", f"lambda:GetAccountSettings → ConcurrentExecutions={quota}")
 
 
-ACCOUNT = (
+CHECKS = (
     Check(
         id="gate-6",
         task="7.5.1",

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from ziggie_nb import preflight, settings
+from ziggie_nb import settings
 from ziggie_nb.aws import Aws, Caller
 from ziggie_nb.checks import Finding, Verdict
+from ziggie_nb.preflight import account as preflight
 
 ACCOUNT = "785186659442"
 ARN = f"arn:aws:iam::{ACCOUNT}:user/operator"
@@ -147,7 +148,7 @@ def test_an_emulators_quota_is_no_evidence() -> None:
 
 def test_each_check_of_the_phase_says_what_it_needs() -> None:
     """The operator's policy is derived from these."""
-    needed: dict[str, Any] = {check.id: check.permissions for check in preflight.ACCOUNT}
+    needed: dict[str, Any] = {check.id: check.permissions for check in preflight.CHECKS}
     assert needed["lambda-quota"] == ("lambda:GetAccountSettings",)
     assert needed["account"] == needed["credentials"] == ("sts:GetCallerIdentity",)
     assert needed["gate-6"] == needed["aws-cli"] == ()

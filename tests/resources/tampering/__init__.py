@@ -1,0 +1,22 @@
+"""How somebody else changes, with plain boto3, each field of each resource's desired state.
+
+One module for each service. Fields are named by dotted paths, in which ``*`` stands for a name that the
+parameters decide. A field that is missing here fails ``test_contract.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import cloudfront, iam, s3
+from .model import Path, Table, Tampering
+
+if TYPE_CHECKING:
+    from ziggie_nb.core import Resource
+
+__all__ = ["TABLES", "UNCHANGEABLE", "Path", "Table", "Tampering"]
+
+TABLES: dict[type[Resource], Table] = {**iam.TABLE, **s3.TABLE, **cloudfront.TABLE}
+
+UNCHANGEABLE: dict[type[Resource], dict[str, str]] = {**iam.UNCHANGEABLE, **s3.UNCHANGEABLE}
+"""Fields that nobody can tamper with, each with its reason."""
