@@ -276,8 +276,8 @@ def test_without_any_credentials_one_is_told_to_sign_in() -> None:
         resolve(caller_session())
     assert str(caught.value) == (
         "No AWS credentials were found. The AWS credentials are missing or have run out. Sign in again with "
-        "`aws sso login` or `aws login`; then start the same command again, it goes on where this one "
-        "stopped."
+        "`aws sso login` or `aws login`; then start the same command again (where it named a plan, with a "
+        "new plan's id): it goes on where this one stopped."
     )
 
 

@@ -17,7 +17,8 @@ from ziggie_nb import core, gates, phases, records, runbook, settings, terminal
 from ziggie_nb import sandbox as sandboxes
 from ziggie_nb.checks import Check, Verdict, evaluate, row
 from ziggie_nb.direct_run import DirectRun
-from ziggie_nb.errors import RefusedError, UsageError
+from ziggie_nb.errors import GateNotEvaluatedError, RefusedError, RunbookError, UsageError
+from ziggie_nb.interruption import uninterrupted
 from ziggie_nb.project import NOTEBOOKS, ROOT, runs
 from ziggie_nb.records import RunFolder, RunRecord, TaskRow
 from ziggie_nb.runbook import PhasePlan, Plan, Runbook
@@ -86,7 +87,9 @@ def run(  # noqa: PLR0913 - one parameter for each option of the command
     out = terminal.console(to_stderr=as_json)
     progress = terminal.RunProgress(out)
     default = "apply" if environment == SANDBOX else "plan"
-    options = runner.Options(environment, mode or default, asked.phases, plan_id, adopt, folder)
+    options = runner.Options(
+        environment, mode or default, asked.phases, plan_id, adopt, folder, asked.command("plan")
+    )
     try:
         record, path = runner.run(options, progress)
     finally:
@@ -197,10 +200,12 @@ def apply(  # noqa: PLR0913 - one parameter for each option of the command
     as_json: bool,
 ) -> int:
     """Carry out a plan, without notebooks."""
-    selected = Asked(environment, only, first, last).phases
+    asked = Asked(environment, only, first, last)
+    selected = asked.phases
     opened = Runbook.open(environment)
     made, looked = opened.plan(selected), opened.look(selected)
-    opened.refuse_apply(made, plan_id, adopt)
+    core.refuse_unknown_adoption(made.changes, adopt)
+    opened.refuse_apply(made, plan_id, adopt, look=asked.command("plan"))
     out = terminal.console(to_stderr=as_json)
     progress = terminal.RunProgress(out)
     direct = DirectRun(opened, made, looked, RunFolder(opened.environment.name), progress)
@@ -208,7 +213,8 @@ def apply(  # noqa: PLR0913 - one parameter for each option of the command
         record = direct.execute()
     finally:
         progress.close()
-    _write_files(record, direct.folder)
+    with uninterrupted():
+        _write_files(record, direct.folder)
     _show_run(record, direct.folder.path, out, as_json=as_json)
     return record.exit_code
 
@@ -283,24 +289,37 @@ def gate(*, phase: str | None, environment: str, junit: Path | None, as_json: bo
             "Gate 7.5 needs phases 04 to 09, which this version of the runbook does not have yet."
         )
     selected = (phases.find(phase),) if phase else phases.PHASES
-    opened = Runbook.open(environment)
+    if junit is not None and not junit.parent.is_dir():
+        raise UsageError(f"--junit {junit}: there is no folder {junit.parent}. Make it, or name another.")
+    opened = _opened_for_gate(environment)
     record = records.begin(opened, Plan("", tuple(PhasePlan(each, ()) for each in selected)), "gate")
     record.plan_id = None
     for each in record.phases:
-        found = gates.evaluate_gate(each.id, opened.aws, opened.environment)
-        each.criteria = [row(check, finding) for check, finding in found]
+        before = opened.aws.calls.as_dict()
+        each.criteria = gates.rows(each.id, opened.aws, opened.environment)
+        each.api_calls = records.calls_since(before, opened.aws)
         each.status = records.criteria_status(each.criteria)
     record.api_calls = opened.aws.calls.as_dict()
     record.conclude()
-    if junit is not None:
-        from ziggie_nb import reports  # noqa: PLC0415 - only when it is asked for
-
-        reports.write_junit(record, junit)
     if as_json:
         _print_json(record)
     else:
         _show_gates(opened, record)
+    if junit is not None:
+        from ziggie_nb import reports  # noqa: PLC0415 - only when it is asked for
+
+        reports.write_junit(record, junit)
     return record.exit_code
+
+
+def _opened_for_gate(environment: str) -> Runbook:
+    """Open an environment; one that cannot be reached is a gate that could not be evaluated."""
+    try:
+        return Runbook.open(environment)
+    except RunbookError as error:
+        if error.exit_code == RunbookError.exit_code:
+            raise GateNotEvaluatedError(str(error)) from error
+        raise
 
 
 def _show_gates(opened: Runbook, record: RunRecord) -> None:
@@ -423,8 +442,9 @@ def _conclude_destroy(
     left = core.plan_removal(opened.resources(selected), opened.aws)
     if left:
         terminal.show(out, terminal.removal_table(left, "What remains"))
-        monthly = sum(each.resource.monthly_usd or 0 for each in left)
-        terminal.say(out, f"What remains costs about ${monthly:.2f} a month.")
+        theirs = core.Origin.SOMEBODY
+        monthly = sum(each.resource.monthly_usd or 0 for each in left if each.origin is not theirs)
+        terminal.say(out, f"What remains of the runbook's costs about ${monthly:.2f} a month.")
     else:
         terminal.say(out, "Nothing of the runbook's remains, and nothing costs anything any more.")
     return 1 if failed else 0

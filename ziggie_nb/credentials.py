@@ -150,7 +150,8 @@ def ended(session: Session, reason: str) -> CredentialsEndedError:
     """Make the error that says the credentials are over and how to sign in again."""
     return CredentialsEndedError(
         f"{reason.rstrip('.')}. The AWS credentials are missing or have run out. Sign in again with "
-        f"{sign_in_command(session)}; then start the same command again, it goes on where this one stopped."
+        f"{sign_in_command(session)}; then start the same command again (where it named a plan, with a new "
+        "plan's id): it goes on where this one stopped."
     )
 
 

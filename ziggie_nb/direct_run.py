@@ -63,10 +63,11 @@ class DirectRun:
 
         phase.status = "interrupted"
         self.progress.phase_began(share.phase, "phase")
-        applied = self.opened.apply(share, looked, on_outcome=on_outcome, keep_former=self._keep_former)
-        now = self.opened.aws.calls.as_dict()
-        phase.api_calls = {kind: now[kind] - before[kind] for kind in now}
-        phase.seconds = round(time.monotonic() - started, 1)
+        try:
+            applied = self.opened.apply(share, looked, on_outcome=on_outcome, keep_former=self._keep_former)
+        finally:  # also when somebody breaks it off
+            phase.api_calls = records.calls_since(before, self.opened.aws)
+            phase.seconds = round(time.monotonic() - started, 1)
         if applied.ended is not None:
             phase.stopped = str(applied.ended)
         else:

@@ -20,6 +20,7 @@ from ziggie_nb.core import Action, ErrorFacts, Status
 from ziggie_nb.project import runs
 
 if TYPE_CHECKING:
+    from ziggie_nb.aws import Aws
     from ziggie_nb.checks import Check, Finding
     from ziggie_nb.core import Change, Outcome
     from ziggie_nb.phases import Phase
@@ -121,6 +122,11 @@ class RunRecord:
 
 def _differs(row: TaskRow) -> bool:
     return row.error is not None and row.error["code"] == NOT_AS_WANTED
+
+
+def calls_since(before: Mapping[str, int], aws: Aws) -> dict[str, int]:
+    """Return how many calls were sent since ``before`` was taken, by kind."""
+    return {kind: count - before[kind] for kind, count in aws.calls.as_dict().items()}
 
 
 def utc_now() -> datetime:

@@ -135,14 +135,23 @@ class Runbook:
         share = next(each for each in plan.phases if each.phase == phase)
         return Plan(core.plan_id(self.environment, [phase.id], share.changes), (share,))
 
-    def refuse_apply(self, plan: Plan, plan_id: str | None, adopt: Iterable[str]) -> None:
+    def refuse_apply(
+        self, plan: Plan, plan_id: str | None, adopt: Iterable[str], *, look: str | None = None
+    ) -> None:
         """Refuse an apply before its first write.
+
+        Args:
+            plan: as it is now.
+            plan_id: the one that was looked at.
+            adopt: names of what may be taken over.
+            look: the command that shows this plan, as one would type it.
 
         Raises:
             UsageError: a placeholder of the plan is still in force (outside the sandbox).
             RefusedError: no plan was named where one is needed, the plan is stale, something would
                 have to be adopted that was not named, or a newer runbook has been here.
         """
+        look = look or f"ziggie plan --env {self.environment.name}"
         placeholders = self.placeholders(each.phase for each in plan.phases)
         if placeholders and not self.environment.is_sandbox:
             raise UsageError(f"{' '.join(placeholders)} Nothing was changed.")
@@ -151,13 +160,13 @@ class Runbook:
         if plan_id is None and not self.environment.is_sandbox:
             raise RefusedError(
                 f"Outside the sandbox an apply needs the plan it applies, and none was named. Nothing was "
-                f"changed. Look at `ziggie plan --env {self.environment.name}`, then give its id "
-                f"(it is now {plan.id})."
+                f"changed. Look at `{look}`, then give its id (it is now {plan.id})."
             )
         if plan_id is not None and plan_id != plan.id:
             raise RefusedError(
                 f"Plan {plan_id} is stale: the account, the parameters or the selected phases are not "
-                f"what they were. Nothing was changed. Look at the new plan, {plan.id}, and apply that."
+                f"what they were. Nothing was changed. Look at the new plan (`{look}`, it is now {plan.id}), "
+                "and apply that."
             )
 
     def apply(

@@ -24,6 +24,7 @@ from papermill.exceptions import PapermillExecutionError
 from ziggie_nb import core, credentials, events, records
 from ziggie_nb.core import ErrorFacts, Status
 from ziggie_nb.errors import CredentialsEndedError, UsageError
+from ziggie_nb.interruption import uninterrupted
 from ziggie_nb.notebook import APPROVED_VARIABLE, RUN_FOLDER_VARIABLE, PhaseFailedError
 from ziggie_nb.project import NOTEBOOKS, ROOT
 from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord, TaskRow
@@ -51,6 +52,7 @@ class Options:
         plan_id: the plan to apply; needed outside the sandbox.
         adopt: names of resources of others that may be taken over.
         folder: the run's folder; None for a new one under ``runs/``.
+        plan_command: shows the plan of the same phases; named where an apply is refused.
     """
 
     environment: str
@@ -59,6 +61,7 @@ class Options:
     plan_id: str | None = None
     adopt: tuple[str, ...] = ()
     folder: Path | None = None
+    plan_command: str | None = None
 
 
 class Progress(Protocol):
@@ -124,7 +127,8 @@ class Run:
         self.runbook = Runbook.open(options.environment)
         self.plan = self.runbook.plan(options.phases)
         if options.mode == "apply":
-            self.runbook.refuse_apply(self.plan, options.plan_id, options.adopt)
+            core.refuse_unknown_adoption(self.plan.changes, options.adopt)
+            self.runbook.refuse_apply(self.plan, options.plan_id, options.adopt, look=options.plan_command)
         self.folder = (
             RunFolder.at(options.folder) if options.folder else RunFolder(self.runbook.environment.name)
         )
@@ -143,7 +147,8 @@ class Run:
                     self.progress.phase_ended(record)
         except KeyboardInterrupt:
             broken_off = True
-        self._conclude(time.monotonic() - started, broken_off=broken_off)
+        with uninterrupted():
+            self._conclude(time.monotonic() - started, broken_off=broken_off)
         return self.record
 
     @contextlib.contextmanager
@@ -217,12 +222,15 @@ class Run:
 
     def _run_gate(self, phase: Phase, record: PhaseRecord, variables: Mapping[str, str]) -> None:
         parameters = {"environment": self._environment, "phase": phase.id}
-        done = _Executed()
-        self._execute(phase, "gate", f"{phase.id}_gate.ipynb", parameters, variables, done)
-        record.seconds = round(record.seconds + done.seconds, 1)
-        record.api_calls = _added(record.api_calls, done.api_calls)
-        record.criteria = done.criteria
-        record.stopped = done.stopped
+        done, reached = _Executed(), record.status
+        record.status = "interrupted"  # until the gate has ended by itself
+        try:
+            self._execute(phase, "gate", f"{phase.id}_gate.ipynb", parameters, variables, done)
+        finally:
+            record.seconds = round(record.seconds + done.seconds, 1)
+            record.api_calls = _added(record.api_calls, done.api_calls)
+            record.criteria = done.criteria
+            record.stopped = done.stopped
         gate = "interrupted" if done.stopped else records.criteria_status(done.criteria)
         if done.failure is not None and gate in {"ok", "waiting"}:
             gate = "gate_error"
@@ -230,7 +238,7 @@ class Run:
         elif gate == "gate_failed":
             records.explain_by_waiting(record.criteria, record.tasks)
             gate = records.criteria_status(record.criteria)
-        record.status = records.overall([record.status, gate])
+        record.status = records.overall([reached, gate])
 
     def _execute(  # noqa: PLR0913, PLR0917 - what one notebook needs
         self,

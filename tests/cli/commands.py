@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.config import Config
 
-from ziggie_nb import cli, credentials, project, sandbox
+from tests.plain_client import plain_client
+from ziggie_nb import cli, project, sandbox
 
-REGION = "eu-north-1"
 BUCKET = "ziggie-assets-prod"
 POLICY = f"arn:aws:iam::{sandbox.ACCOUNT_ID}:policy/"
 MAIN = (sys.executable, "-c", "from ziggie_nb.cli import main; main()")
@@ -104,10 +103,8 @@ def process(*arguments: object, **variables: str) -> Ended:
 
 
 def client(service: str, url: str) -> Any:
-    """Return a client that goes around the runbook, as somebody's own script does."""
-    config = Config(retries={"total_max_attempts": 1}, proxies={})
-    session = credentials.sandbox_session()  # whatever profile a test sets is not for this one
-    return session.create_client(service, endpoint_url=url, region_name=REGION, config=config)
+    """Return a client that goes around the runbook."""
+    return plain_client(url, service)
 
 
 def rows(record: dict[str, Any]) -> list[dict[str, Any]]:

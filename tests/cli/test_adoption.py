@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.commands import BUCKET, POLICY, REGION, actions, client, remaining, rows
+from tests.cli.commands import BUCKET, POLICY, actions, client, remaining, rows
+from tests.plain_client import REGION
 from ziggie_nb import sandbox
 
 if TYPE_CHECKING:
@@ -162,3 +163,12 @@ def test_what_was_adopted_goes_when_that_is_asked_for(half_made: str, ziggie: Co
     ended = ziggie("destroy", "--confirm", sandbox.ACCOUNT_ID, "--delete-adopted")
     assert ended.code == 0, ended.err
     assert remaining(half_made) == {}
+
+
+@pytest.mark.parametrize("command", ["run", "apply"])
+def test_a_mistyped_name_to_adopt_is_refused(command: str, half_made: str, ziggie: Command) -> None:
+    """It would adopt nothing, and whoever typed it would not know why."""
+    ended = ziggie(command, "--adopt", "ziggie-asets-prod")
+    assert ended.code == 2
+    assert 'Did you mean "ziggie-assets-prod"?' in ended.words
+    assert "tags" not in str(client("s3", half_made).list_buckets())

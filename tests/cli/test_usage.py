@@ -104,3 +104,26 @@ def test_an_unwritable_folder_is_said_without_a_stack_trace(ziggie: Command, tmp
     assert ended.code == 1
     assert str(file) in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_junit_into_a_folder_that_is_not_there_is_wrong_usage(ziggie: Command, tmp_path: Path) -> None:
+    """It is said before the gates are read, not after."""
+    ended = ziggie("gate", "--junit", tmp_path / "nowhere" / "gate.xml")
+    assert ended.code == 2
+    assert f"there is no folder {tmp_path / 'nowhere'}" in ended.words
+
+
+def test_a_gate_at_an_endpoint_that_does_not_answer_could_not_be_evaluated(
+    ziggie: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes it for a failed gate, nor for a passed one."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "somebody")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    path = tmp_path / "staging.yaml"
+    path.write_text(
+        f'account_id: "123456789012"\nregion: eu-north-1\nendpoint_url: {CLOSED}\n', encoding="utf-8"
+    )
+    ended = ziggie("gate", "03", "--env", path)
+    assert ended.code == 4
+    assert CLOSED in ended.words

@@ -194,3 +194,16 @@ def test_what_aws_shows_after_a_deletion_is_not_removed_again() -> None:
     switch = Switch(name="switch", settings={"on": True})
     assert removals(Cloud({"switch": at_rest}), switch) == ()
     assert going(removals(Cloud({"switch": {**at_rest, "on": True}}), switch)) == {"switch": True}
+
+
+def test_what_an_adopted_thing_stands_on_stays_with_its_parts() -> None:
+    """An adopted distribution would break without our access control; taken away it could not even go."""
+    cloud = built(BASE, RULES, TOP, ALONE)
+    cloud.things["top"]["tags"] = ADOPTED
+    planned = removals(cloud, BASE, RULES, TOP, ALONE)
+    assert going(planned) == {"alone": True, "top": False, "rules": False, "base": False}
+    reasons = {each.resource.name: each.why for each in planned}
+    assert reasons["base"] == "Thing top stays, and needs it"
+    assert reasons["rules"] == "Thing base stays, and needs it"
+    destroy(planned, connected(cloud))
+    assert cloud.sent == ["delete alone"]

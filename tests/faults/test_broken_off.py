@@ -98,6 +98,7 @@ def test_ctrl_c_leaves_a_true_record(
     assert _broken_off(proxy, 6, signal.SIGINT, *asked) == 130
     record = json.loads((runs / "staging" / "latest" / "run.json").read_text(encoding="utf-8"))
     assert (record["status"], record["exit_code"]) == ("interrupted", 130)
+    assert record["phases"][0]["api_calls"]["write"] > 0
     statuses = [row["status"] for row in rows(record)]
     assert {"done", "not_tried"} <= set(statuses)
     assert (runs / "staging" / "latest" / "report.html").exists()

@@ -8,13 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
-from botocore.config import Config
 from botocore.loaders import create_loader
 
+from tests.plain_client import plain_client
 from ziggie_nb import core, sandbox
 from ziggie_nb.aws import READS, Aws
 from ziggie_nb.core import Change, Outcome, Resource, Status
@@ -46,19 +45,6 @@ def answered(parsed: dict[str, Any]) -> tuple[AWSResponse, dict[str, Any]]:
     return AWSResponse("", 200, HTTPHeaders(), None), parsed
 
 
-def plain_client(url: str, service: str, region: str) -> Any:
-    """Return a boto3 client of the sandbox."""
-    access_key, secret_key = sandbox.CREDENTIALS
-    return boto3.client(  # type: ignore[call-overload]
-        service,
-        endpoint_url=url,
-        region_name=region,
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        config=Config(retries={"total_max_attempts": 1}, proxies={}),
-    )
-
-
 @dataclass(frozen=True)
 class Account:
     """The emptied sandbox.
@@ -72,7 +58,6 @@ class Account:
     runbook: Runbook
     url: str
     sent: list[str] = field(default_factory=list)
-    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @property
     def aws(self) -> Aws:
@@ -81,9 +66,7 @@ class Account:
 
     def raw(self, service: str, region: str = "eu-north-1") -> Any:
         """Return a plain boto3 client: how somebody else works on the account."""
-        if (service, region) not in self._clients:
-            self._clients[service, region] = plain_client(self.url, service, region)
-        return self._clients[service, region]
+        return plain_client(self.url, service, region)
 
     def first(self, kind: type[R]) -> R:
         """Return the first resource of exactly this class that the phases build."""

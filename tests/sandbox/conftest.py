@@ -7,22 +7,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.plain_client import REGION, plain_client
 from ziggie_nb import sandbox
 from ziggie_nb.sandbox.client import environment_without_aws
 from ziggie_nb.sandbox.server import MOTO_SETTINGS
-
-REGION = "eu-north-1"
 
 _BARE_MOTO = """
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -39,19 +35,6 @@ _LIE = pytest.mark.xfail(
 )
 
 
-@cache
-def _client(url: str, service: str, region: str) -> Any:
-    access_key, secret_key = sandbox.CREDENTIALS
-    return boto3.client(  # type: ignore[call-overload]
-        service,
-        endpoint_url=url,
-        region_name=region,
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        config=Config(retries={"total_max_attempts": 1}, proxies={}),
-    )
-
-
 @dataclass(frozen=True)
 class Aws:
     """An emulator and how tests talk to it."""
@@ -60,7 +43,7 @@ class Aws:
 
     def client(self, service: str, region: str = REGION) -> Any:
         """Return a boto3 client of a service."""
-        return _client(self.url, service, region)
+        return plain_client(self.url, service, region)
 
     def bucket(self, name: str = "ziggie-test") -> str:
         """Make a bucket and return its name."""

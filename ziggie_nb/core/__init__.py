@@ -32,6 +32,7 @@ from ziggie_nb.core.planning import (
     plan_id,
     refuse_older_runbook,
     refuse_unasked_adoption,
+    refuse_unknown_adoption,
 )
 from ziggie_nb.core.removing import Removal, destroy, plan_removal, refuse_removal
 
@@ -64,4 +65,5 @@ __all__ = [
     "refuse_older_runbook",
     "refuse_removal",
     "refuse_unasked_adoption",
+    "refuse_unknown_adoption",
 ]

@@ -15,7 +15,7 @@ from ziggie_nb import __version__
 from ziggie_nb.core.comparing import differences, entries, merged, shared_fields, wanted
 from ziggie_nb.core.facts import ErrorFacts, facts
 from ziggie_nb.core.model import Action, Change, Difference, Origin, Resource, State
-from ziggie_nb.errors import CredentialsEndedError, RefusedError, RunbookError
+from ziggie_nb.errors import CredentialsEndedError, RefusedError, RunbookError, UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -172,6 +172,18 @@ def refuse_unasked_adoption(changes: Iterable[Change], adopt: Iterable[str]) -> 
             f"Made by somebody else, without the runbook's tags: {', '.join(unasked)}. Nothing was changed. "
             f"`ziggie plan` shows what would be overwritten; to take them over, add {options}."
         )
+
+
+def refuse_unknown_adoption(changes: Iterable[Change], adopt: Iterable[str]) -> None:
+    """Refuse a name that nothing here has: it was probably mistyped, and would adopt nothing.
+
+    Raises:
+        UsageError: names the nearest.
+    """
+    known = {change.resource.name for change in changes}
+    for name in adopt:
+        if name not in known:
+            raise UsageError(f"--adopt {name}: nothing in this plan is called so.{nearest(name, known)}")
 
 
 def refuse_older_runbook(changes: Iterable[Change]) -> None:

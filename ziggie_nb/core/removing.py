@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +26,7 @@ class Removal:
     live: State
     goes: bool
     why: str
+    origin: Origin = Origin.RUNBOOK
 
 
 def plan_removal(
@@ -42,7 +43,21 @@ def plan_removal(
             )
         if change.live is not None and change.live != change.resource.remains:
             removals[change.resource.key] = _removal(change, removals, delete_adopted=delete_adopted)
+    for key in [key for key, each in removals.items() if not each.goes and each.resource.owner is None]:
+        _keep_what_it_needs(removals[key], removals)
     return tuple(reversed(removals.values()))
+
+
+def _keep_what_it_needs(kept: Removal, removals: dict[tuple[str, str, str], Removal]) -> None:
+    """Let stay what something that stays stands on, whoever made it, with all that is part of it."""
+    needed = {other.key for other in kept.resource.stands_on}
+    for key, removal in list(removals.items()):
+        owner = removal.resource.owner
+        part_of_kept = owner is not None and owner.key == kept.resource.key
+        if removal.goes and (key in needed or part_of_kept):
+            why = f"{kept.resource.kind} {kept.resource.name} stays, and needs it"
+            removals[key] = replace(removal, goes=False, why=why)
+            _keep_what_it_needs(removals[key], removals)
 
 
 def _removal(
@@ -50,9 +65,10 @@ def _removal(
 ) -> Removal:
     resource, live = change.resource, change.live or {}
     if change.origin is Origin.SOMEBODY:
-        return Removal(resource, live, goes=False, why="made by somebody else")
+        return Removal(resource, live, goes=False, why="made by somebody else", origin=change.origin)
     if change.origin is Origin.ADOPTED and not delete_adopted:
-        return Removal(resource, live, goes=False, why="adopted; --delete-adopted would remove it")
+        why = "adopted; --delete-adopted would remove it"
+        return Removal(resource, live, goes=False, why=why, origin=change.origin)
     owner = earlier.get(resource.owner.key) if resource.owner else None
     if owner is not None and owner.goes:
         return Removal(

@@ -71,7 +71,11 @@ class Bucket(Resource):
         return {"region": aws.region}
 
     def read(self, aws: Aws) -> State | None:
-        """Return region and tags; a stranger's bucket of this name is an error that says so."""
+        """Return region and tags.
+
+        Raises:
+            RunbookError: a stranger's bucket has this name, or ours lies in another region.
+        """
         return aws.look(f"live:{self.key}", lambda: self._read(aws))
 
     def _read(self, aws: Aws) -> State | None:
@@ -84,9 +88,15 @@ class Bucket(Resource):
             if error_code(error) in {"400", "403", "AccessDenied"}:
                 self._explain(aws)
             raise
+        region = head.get("BucketRegion") or self._location(aws)
+        if region != aws.region:
+            raise RunbookError(
+                f"Bucket {self.name} is in {region}, not in {aws.region}, and a bucket cannot move. Choose "
+                "another s3_assets.bucket, or set the region to the bucket's."
+            )
         tagging = unless(lambda: s3.get_bucket_tagging(Bucket=self.name), "NoSuchTagSet", "NoSuchBucket")
         return {
-            "region": head.get("BucketRegion") or self._location(aws),
+            "region": region,
             "tags": tags_as_dict(tagging["TagSet"]) if tagging else {},
         }
 
@@ -122,11 +132,6 @@ class Bucket(Resource):
             self._create(aws, want["tags"])
             # It may have been there after all; and an endpoint that is not AWS's may ignore the tags.
             live = self._read(aws) or {"region": want["region"], "tags": {}}
-        if live["region"] != want["region"]:
-            raise RunbookError(
-                f"Bucket {self.name} is in {live['region']}, not in {want['region']}, and a bucket cannot "
-                "move. Choose another s3_assets.bucket, or set the region to the bucket's."
-            )
         tags = {**live["tags"], **want["tags"]}
         if live["tags"] != tags:
             tagging: Any = {"TagSet": tags_as_pairs(tags)}  # all of them: S3 replaces what is there

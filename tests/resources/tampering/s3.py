@@ -172,5 +172,5 @@ TABLE: dict[type[Resource], Table] = {
 }
 
 UNCHANGEABLE: dict[type[Resource], dict[str, str]] = {
-    s3.Bucket: {"region": "a bucket cannot move; test_s3.py has one that was made elsewhere"},
+    s3.Bucket: {"region": "a bucket cannot move; one that lies elsewhere is an error (test_s3.py)"},
 }
