@@ -18,7 +18,7 @@ that an idle instance has not reported lately (did it ever, since launch?), and 
 - *memory flat in the number of datapoints*: ours, on a CloudWatch that holds 1 and 15 days of datapoints.
 """
 
-# ruff: noqa: INP001 - a script, run by its path
+
 from __future__ import annotations
 
 import contextlib

@@ -26,7 +26,7 @@ What the words mean:
 Exit codes: 0, or 2 with one sentence when a folder or a file cannot be used.
 """
 
-# ruff: noqa: INP001 - a script, run by its path
+
 from __future__ import annotations
 
 import csv

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .conftest import Aws
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .conftest import Aws
 
 
 def test_the_value_read_is_the_one_that_is_current(aws: Aws) -> None:
