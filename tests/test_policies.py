@@ -210,9 +210,9 @@ def test_instance_lists_no_other_prefix() -> None:
 
 
 def test_instance_metrics_are_held_to_a_namespace() -> None:
-    """PutMetricData takes no resource."""
+    """PutMetricData takes no resource; the agent and the queue's heartbeat have a namespace each."""
     (statement,) = granting(GPU, "cloudwatch:PutMetricData")
-    assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": ["Ziggie/GPU"]}}
+    assert statement["Condition"] == {"StringEquals": {"cloudwatch:namespace": ["CWAgent", "Ziggie/ComfyUI"]}}
 
 
 def test_instance_logs_go_to_our_groups() -> None:
@@ -313,7 +313,7 @@ def test_no_tag_can_be_set_that_would_make_a_foreign_instance_ours(name: str) ->
         keys = condition.get("ForAllValues:StringEquals", {}).get("aws:TagKeys", [])
         one_harmless_key = (
             equals.get("aws:ResourceTag/Project") == ["Ziggie"]
-            and keys in (["KeepUntil"], ["idle-since"])
+            and keys in (["KeepUntil"], ["idle-since", "ziggie:end-announced", "ziggie:reported"])
             and condition["Null"] == {"aws:TagKeys": ["false"]}
         )
         assert at_launch or one_harmless_key
@@ -348,9 +348,9 @@ def test_function_may_do_its_work_and_nothing_else() -> None:
     """The whole list; one more action is a decision."""
     assert {action for action, *_ in grants(MANAGED["ziggie-lambda-execution"])} == {
         "cloudwatch:GetMetricData",
-        "cloudwatch:ListMetrics",
         "ec2:CancelSpotInstanceRequests",
         "ec2:CreateTags",
+        "ec2:DeleteTags",
         "ec2:DescribeInstances",
         "ec2:DescribeSpotInstanceRequests",
         "ec2:StopInstances",
@@ -373,7 +373,7 @@ def test_function_logs_to_its_own_group_and_tells_its_own_topic() -> None:
 
 def test_function_touches_gpu_instances_only() -> None:
     """Other instances of the project are left alone."""
-    for action in ("ec2:StopInstances", "ec2:TerminateInstances", "ec2:CreateTags"):
+    for action in ("ec2:StopInstances", "ec2:TerminateInstances", "ec2:CreateTags", "ec2:DeleteTags"):
         (statement,) = granting(MANAGED["ziggie-lambda-execution"], action)
         assert statement["Condition"]["StringEquals"]["aws:ResourceTag/Type"] == ["GPU"]
 

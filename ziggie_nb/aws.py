@@ -35,9 +35,17 @@ if TYPE_CHECKING:
     from botocore.model import OperationModel
     from botocore.session import Session
     from types_boto3_cloudfront import CloudFrontClient
+    from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_ec2 import EC2Client
+    from types_boto3_events import EventBridgeClient
     from types_boto3_iam import IAMClient
     from types_boto3_lambda import LambdaClient
+    from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_s3 import S3Client
+    from types_boto3_secretsmanager import SecretsManagerClient
+    from types_boto3_service_quotas import ServiceQuotasClient
+    from types_boto3_sns import SNSClient
+    from types_boto3_ssm import SSMClient
     from types_boto3_sts import STSClient
 
     from ziggie_nb.settings import Environment
@@ -54,6 +62,26 @@ READS: dict[str, frozenset[str]] = {
             "ListOriginAccessControls",
             "ListResponseHeadersPolicies",
             "ListTagsForResource",
+        }
+    ),
+    "cloudwatch": frozenset({"DescribeAlarms", "GetMetricStatistics", "ListTagsForResource"}),
+    "events": frozenset({"DescribeRule", "ListTagsForResource", "ListTargetsByRule"}),
+    "ec2": frozenset(
+        {
+            "DescribeImages",
+            "DescribeInstanceTypeOfferings",
+            "DescribeInstanceTypes",
+            "DescribeInstances",
+            "DescribeKeyPairs",
+            "DescribeLaunchTemplateVersions",
+            "DescribeLaunchTemplates",
+            "DescribeSecurityGroupRules",
+            "DescribeSecurityGroups",
+            "DescribeSpotInstanceRequests",
+            "DescribeSpotPriceHistory",
+            "DescribeSubnets",
+            "DescribeVolumes",
+            "DescribeVpcs",
         }
     ),
     "iam": frozenset(
@@ -75,7 +103,8 @@ READS: dict[str, frozenset[str]] = {
             "SimulatePrincipalPolicy",
         }
     ),
-    "lambda": frozenset({"GetAccountSettings"}),
+    "lambda": frozenset({"GetAccountSettings", "GetFunction", "GetPolicy"}),
+    "logs": frozenset({"DescribeLogGroups", "ListTagsForResource"}),
     "s3": frozenset(
         {
             "GetBucketCors",
@@ -95,6 +124,10 @@ READS: dict[str, frozenset[str]] = {
             "ListObjectsV2",
         }
     ),
+    "secretsmanager": frozenset({"DescribeSecret", "ListSecretVersionIds", "ListSecrets"}),
+    "sns": frozenset({"GetTopicAttributes", "ListSubscriptionsByTopic", "ListTagsForResource"}),
+    "service-quotas": frozenset({"GetAWSDefaultServiceQuota", "GetServiceQuota"}),
+    "ssm": frozenset({"GetParameter"}),
     "sts": frozenset({"GetCallerIdentity"}),
 }
 
@@ -310,6 +343,22 @@ class Aws:
         found = {self._connection.foreign_endpoint(service) for service in READS}
         return ", ".join(sorted(url for url in found if url)) or None
 
+    @property
+    def refuses_secrets(self) -> str | None:
+        """Why no secret value may be sent to where this connection leads, or None.
+
+        The sandbox takes dummies only, which are no secrets. A left-over AWS_ENDPOINT_URL must not send
+        real keys to an emulator.
+        """
+        environment = self._connection.environment
+        endpoint = self._connection.foreign_endpoint("secretsmanager")
+        if environment.is_sandbox or endpoint is None or environment.allow_secrets_to_endpoint:
+            return None
+        return (
+            f"No secret value is sent to {endpoint}, which is not AWS. To allow it, set "
+            f"allow_secrets_to_endpoint: true in the parameters of {environment.name}."
+        )
+
     def ensure_credentials(self) -> None:
         """Renew the credentials where they can be renewed; called between two resources.
 
@@ -324,11 +373,27 @@ class Aws:
     @overload
     def client(self, service: Literal["cloudfront"]) -> CloudFrontClient: ...
     @overload
+    def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
+    @overload
+    def client(self, service: Literal["events"]) -> EventBridgeClient: ...
+    @overload
+    def client(self, service: Literal["ec2"]) -> EC2Client: ...
+    @overload
     def client(self, service: Literal["iam"]) -> IAMClient: ...
     @overload
     def client(self, service: Literal["lambda"]) -> LambdaClient: ...
     @overload
+    def client(self, service: Literal["logs"]) -> CloudWatchLogsClient: ...
+    @overload
     def client(self, service: Literal["s3"]) -> S3Client: ...
+    @overload
+    def client(self, service: Literal["secretsmanager"]) -> SecretsManagerClient: ...
+    @overload
+    def client(self, service: Literal["sns"]) -> SNSClient: ...
+    @overload
+    def client(self, service: Literal["service-quotas"]) -> ServiceQuotasClient: ...
+    @overload
+    def client(self, service: Literal["ssm"]) -> SSMClient: ...
     @overload
     def client(self, service: Literal["sts"]) -> STSClient: ...
     def client(self, service: str) -> Any:
@@ -358,6 +423,8 @@ def make_client(connection: Connection, service: str, *, read_only: bool) -> Any
     events.register(f"after-call-error.{event}", _ended_by_exception(connection.session))
     if service == "s3":
         events.register("provide-client-params.s3", _expected_owner(environment.account_id))
+    if service == "ssm" and read_only:
+        events.register("provide-client-params.ssm", _only_the_image(environment.gpu_spot.image))
     return client
 
 
@@ -411,6 +478,22 @@ def _expected_owner(account_id: str) -> Any:
             params.setdefault("ExpectedBucketOwner", account_id)
 
     return add_owner
+
+
+def _only_the_image(image: str) -> Any:
+    """Refuse to read any parameter of Systems Manager but the one that names the GPU instances' image.
+
+    Parameters may hold secrets, and GetParameter reads them all.
+    """
+
+    def refuse_others(params: dict[str, Any], model: OperationModel, **_event: object) -> None:
+        if params.get("Name") != image or params.get("WithDecryption"):
+            raise ReadOnlyError(
+                f"ssm:{model.name} was not sent: of all parameters, plan, verify, gate and drift read "
+                "gpu_spot.image only. This is a defect of the runbook; please report it."
+            )
+
+    return refuse_others
 
 
 def _identify(connection: Connection, resolved: Credentials) -> Caller:

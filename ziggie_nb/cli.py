@@ -1,12 +1,13 @@
 """The command line. Only names, options and help stand here, so that ``ziggie --help`` is instant.
 
-What the commands do is in ``commands.py``, which is imported when one of them is called.
+What the commands do is in ``commands/``, of which a module is imported when its command is called.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-def _commands() -> ModuleType:
-    from ziggie_nb import commands  # noqa: PLC0415 - boto3 and rich are needed by commands, not by --help
-
-    return commands
+def _module(name: str) -> ModuleType:
+    """Import a module of ``commands/`` when its command is called: --help needs neither boto3 nor rich."""
+    return import_module(f"ziggie_nb.commands.{name}")
 
 
 class NearestGroup(click.Group):
@@ -64,6 +64,13 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
     return _only(command)
 
 
+def _prove(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--prove", is_flag=True,
+        help="Try the proofs out (dummy shutdown, Spot launch) also where they hold or cost money.",
+    )(command)  # fmt: skip
+
+
 def _consent(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option(
         "--adopt", multiple=True, metavar="NAME",
@@ -97,10 +104,11 @@ def ziggie() -> None:
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path), help="The run's folder (default: one under runs/)."
 )
+@_prove
 @_as_json
 def run(**options: Any) -> int:
     """Run the notebooks of all phases, a gate after each, and write the run's report."""
-    return int(_commands().run(**options))
+    return int(_module("applying").run(**options))
 
 
 @ziggie.command()
@@ -109,17 +117,18 @@ def run(**options: Any) -> int:
 @_as_json
 def plan(**options: Any) -> int:
     """Show what would change; reads only."""
-    return int(_commands().plan(**options))
+    return int(_module("applying").plan(**options))
 
 
 @ziggie.command()
 @_environment
 @_consent
 @_selection
+@_prove
 @_as_json
 def apply(**options: Any) -> int:
     """Carry out a plan, without notebooks."""
-    return int(_commands().apply(**options))
+    return int(_module("applying").apply(**options))
 
 
 @ziggie.command()
@@ -128,7 +137,7 @@ def apply(**options: Any) -> int:
 @_as_json
 def verify(**options: Any) -> int:
     """See that everything is as the parameters ask; reads only."""
-    return int(_commands().verify(**options))
+    return int(_module("applying").verify(**options))
 
 
 @ziggie.command()
@@ -137,7 +146,7 @@ def verify(**options: Any) -> int:
 @_as_json
 def drift(**options: Any) -> int:
     """Show what differs from the parameters: task, field, wanted and found; reads only."""
-    return int(_commands().drift(**options))
+    return int(_module("applying").drift(**options))
 
 
 @ziggie.command()
@@ -147,7 +156,7 @@ def drift(**options: Any) -> int:
 @_as_json
 def gate(**options: Any) -> int:
     """Evaluate exit criteria afresh: of one PHASE, or of all; reads only."""
-    return int(_commands().gate(**options))
+    return int(_module("judging").gate(**options))
 
 
 @ziggie.command()
@@ -155,7 +164,7 @@ def gate(**options: Any) -> int:
 @_as_json
 def waiting(**options: Any) -> int:
     """List what AWS or a person still has to do: who, where, since when, how long it usually takes."""
-    return int(_commands().waiting(**options))
+    return int(_module("judging").waiting(**options))
 
 
 @ziggie.command()
@@ -163,7 +172,7 @@ def waiting(**options: Any) -> int:
 @_only
 def permissions(**options: Any) -> int:
     """Print the IAM policy that whoever runs these phases needs; needs no AWS account."""
-    return int(_commands().permissions(**options))
+    return int(_module("judging").permissions(**options))
 
 
 @ziggie.command()
@@ -174,7 +183,58 @@ def permissions(**options: Any) -> int:
 @click.option("--delete-adopted", is_flag=True, help="Also remove what was adopted.")
 def destroy(**options: Any) -> int:
     """Remove what the runbook has built, backwards; shows first what will go and what will stay."""
-    return int(_commands().destroy(**options))
+    return int(_module("destroying").destroy(**options))
+
+
+@ziggie.group(cls=NearestGroup)
+def secrets() -> None:
+    """Move secrets out of .env files and back, into a process, or rotate them; values are never shown."""
+
+
+_FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@secrets.command("migrate")
+@_FILE
+@_environment
+@click.option("--dry-run", is_flag=True, help="Show what would be done; nothing is stored or written.")
+@click.option("--overwrite", is_flag=True, help="Store the file's value also where another is stored.")
+def secrets_migrate(**options: Any) -> int:
+    """Store FILE's keys and passwords in Secrets Manager, and put references in their place."""
+    return int(_module("secrets").migrate(**options))
+
+
+@secrets.command("check")
+@_FILE
+@_environment
+def secrets_check(**options: Any) -> int:
+    """Say by name what of FILE is missing, differs or cannot be read (exit 5 then)."""
+    return int(_module("secrets").check(**options))
+
+
+@secrets.command("restore")
+@_FILE
+@_environment
+def secrets_restore(**options: Any) -> int:
+    """Write the values back into FILE, in place of its references."""
+    return int(_module("secrets").restore(**options))
+
+
+@secrets.command("rotate")
+@click.argument("name")
+@_environment
+def secrets_rotate(**options: Any) -> int:
+    """Give the secret NAME a new value: a database login by itself, an API key with your help."""
+    return int(_module("secrets").rotate(**options))
+
+
+@secrets.command("exec", context_settings={"ignore_unknown_options": True})
+@click.option("--file", type=click.Path(path_type=Path), help="A .env file whose references are filled in.")
+@_environment
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+def secrets_exec(**options: Any) -> int:
+    """Start COMMAND with the secrets in its environment: ziggie secrets exec -- COMMAND."""
+    return int(_module("secrets").run(**options))
 
 
 @ziggie.group(cls=NearestGroup)
@@ -186,7 +246,7 @@ def params() -> None:
 @_environment
 def params_check(**options: Any) -> int:
     """Validate an environment's parameters; no call to AWS is made."""
-    return int(_commands().params_check(**options))
+    return int(_module("small").params_check(**options))
 
 
 @params.command("show")
@@ -194,7 +254,7 @@ def params_check(**options: Any) -> int:
 @_environment
 def params_show(**options: Any) -> int:
     """Print a PHASE's parameters as papermill takes them (papermill -f FILE)."""
-    return int(_commands().params_show(**options))
+    return int(_module("small").params_show(**options))
 
 
 @ziggie.group(cls=NearestGroup)
@@ -205,38 +265,38 @@ def sandbox() -> None:
 @sandbox.command("start")
 def sandbox_start() -> int:
     """Start it, if it does not run already, and print its address."""
-    return int(_commands().sandbox_start())
+    return int(_module("small").sandbox_start())
 
 
 @sandbox.command("stop")
 def sandbox_stop() -> int:
     """Stop it; its state goes with it."""
-    return int(_commands().sandbox_stop())
+    return int(_module("small").sandbox_stop())
 
 
 @sandbox.command("status")
 def sandbox_status() -> int:
     """Print its address, or say that it is not running."""
-    return int(_commands().sandbox_status())
+    return int(_module("small").sandbox_status())
 
 
 @sandbox.command("reset")
 def sandbox_reset() -> int:
     """Empty it; it goes on running."""
-    return int(_commands().sandbox_reset())
+    return int(_module("small").sandbox_reset())
 
 
 @ziggie.command()
 def lab() -> int:
     """Open JupyterLab on the notebooks, with the sandbox running."""
-    return int(_commands().lab())
+    return int(_module("small").lab())
 
 
 @ziggie.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def test(arguments: tuple[str, ...]) -> int:
     """Run the tests; ARGUMENTS go to pytest."""
-    return int(_commands().test(arguments))
+    return int(_module("small").test(arguments))
 
 
 def main() -> None:
@@ -263,7 +323,7 @@ def main() -> None:
         )
         code = 1
     except Exception as error:
-        sentence = _commands().aws_error(error)
+        sentence = _module("common").aws_error(error)
         if sentence is None:
             raise
         click.echo(sentence, err=True)

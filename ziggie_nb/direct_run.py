@@ -6,13 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from ziggie_nb import core, records
+from ziggie_nb.proofs.registry import carry_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ziggie_nb import terminal
     from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord
-    from ziggie_nb.runbook import Looked, PhasePlan, Plan, Runbook
+    from ziggie_nb.runbook import PhasePlan, Prepared, Runbook
 
 
 class DirectRun:
@@ -21,18 +20,18 @@ class DirectRun:
     def __init__(
         self,
         opened: Runbook,
-        made: Plan,
-        looked: Mapping[str, Sequence[Looked]],
+        prepared: Prepared,
         folder: RunFolder,
         progress: terminal.RunProgress,
     ) -> None:
         """Take what is to be done; nothing is written yet."""
         self.opened = opened
-        self.made = made
-        self.looked = looked
+        self.made = prepared.plan
+        self.looked = prepared.looked
+        self.trials = prepared.trials
         self.folder = folder
         self.progress = progress
-        self.record = records.begin(opened, made, "apply", looked, status=core.Status.NOT_TRIED)
+        self.record = records.begin(opened, prepared, "apply", status=core.Status.NOT_TRIED)
 
     def execute(self) -> RunRecord:
         """Carry the plan out."""
@@ -65,6 +64,8 @@ class DirectRun:
         self.progress.phase_began(share.phase, "phase")
         try:
             applied = self.opened.apply(share, looked, on_outcome=on_outcome, keep_former=self._keep_former)
+            if applied.ended is None:
+                self._prove(share, phase)
         finally:  # also when somebody breaks it off
             phase.api_calls = records.calls_since(before, self.opened.aws)
             phase.seconds = round(time.monotonic() - started, 1)
@@ -72,6 +73,16 @@ class DirectRun:
             phase.stopped = str(applied.ended)
         else:
             phase.status = records.tasks_status(phase.tasks)
+
+    def _prove(self, share: PhasePlan, phase: PhaseRecord) -> None:
+        """Try the phase's proofs out, unless something that they stand on has failed."""
+        if records.tasks_status(row for row in phase.tasks if row.resource != "Proof") == "failed":
+            return
+        trials = self.trials.get(phase.id, ())
+        first = len(phase.tasks) - len(trials)
+        for number, trial in enumerate(trials, start=first):
+            phase.tasks[number] = records.trial_row(carry_out(trial, self.opened.aws))
+            self.progress.task_ended(share.phase, vars(phase.tasks[number]))
 
     def _keep_former(self, change: core.Change) -> None:
         records.keep_former(self.folder.path, change)

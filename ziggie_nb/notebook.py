@@ -8,14 +8,17 @@ wanted already.
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import re
 from dataclasses import replace
 from functools import cached_property
+from getpass import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.error import StdinNotImplementedError
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
@@ -29,6 +32,7 @@ from ziggie_nb.errors import (
     nearest,
 )
 from ziggie_nb.phases import find
+from ziggie_nb.proofs.registry import carry_out
 from ziggie_nb.runbook import Runbook, not_as_wanted
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
     from ziggie_nb.core import Change
     from ziggie_nb.phases import Phase
+    from ziggie_nb.proofs.registry import Trial
     from ziggie_nb.records import TaskRow
     from ziggie_nb.runbook import Looked, Plan
 
@@ -45,6 +50,7 @@ OF_A_GATE = ("environment", "phase")
 PARAMETERS_MARK = "# Parameters"  # papermill begins the cell it injects with this, and so do our own
 APPROVED_VARIABLE = "ZIGGIE_APPROVED"  # names a file of the run: what its plan would do with each resource
 RUN_FOLDER_VARIABLE = "ZIGGIE_RUN_FOLDER"
+PROVE_VARIABLE = "ZIGGIE_PROVE"
 
 
 class PhaseFailedError(RunbookError):
@@ -119,6 +125,7 @@ class PhaseNotebook:
         self._looked: list[Looked] = []
         self._plan: Plan | None = None
         self._outcomes: list[Outcome] = []
+        self._trials: list[Trial] = []
 
     def header(self) -> Header:
         """Return where we are, as whom, in which mode, and what to mind."""
@@ -150,7 +157,8 @@ class PhaseNotebook:
 
     def plan(self) -> reports.Table | Sentence:
         """Read everything and return what would change, a row for each resource."""
-        self._plan, self._outcomes = self.runbook.plan([self.phase]), []
+        self._plan, self._outcomes = None, []
+        self._planned()
         self._report()
         return self._shown(reports.plan_table)
 
@@ -158,6 +166,7 @@ class PhaseNotebook:
         """Return the plan that was shown; without one, make it."""
         if self._plan is None:
             self._plan = self.runbook.plan([self.phase])
+            self._trials = list(self.runbook.trials(self.phase, asked=PROVE_VARIABLE in os.environ))
         return self._plan
 
     def details(self) -> reports.Table:
@@ -189,6 +198,8 @@ class PhaseNotebook:
             rows = json.loads(Path(approved).read_text(encoding="utf-8"))
             share = replace(share, changes=core.held_to(share.changes, rows))
             plan = replace(plan, phases=(share,))
+        with contextlib.suppress(StdinNotImplementedError):  # nobody is there to answer
+            self.runbook.ask_for_values(plan, getpass)
         self.runbook.refuse_apply(plan, plan.id if approved else self._plan_id, self._adopt)
         if self.phase.checks and not self._looked:
             self.look()  # a failed check holds the changes up, whether or not its cell was run
@@ -230,6 +241,29 @@ class PhaseNotebook:
             self._report()
         return reports.changes_table([records.change_row(change) for change in now])
 
+    def prove(self, *, again: bool = False) -> reports.Table | Sentence:
+        """Try out what the phase has made, where that is due, and return a row for each case.
+
+        Args:
+            again: also where it holds already, and outside the sandbox, where it costs money.
+
+        Raises:
+            CredentialsEndedError: they ran out on the way.
+        """
+        if self.mode != "apply":
+            return Sentence(f"Mode {self.mode}: nothing was tried out.")
+        rows = [outcome for outcome in self._outcomes if outcome.status is not Status.DONE]
+        if rows:
+            return Sentence("Nothing was tried out: what it stands on is not in place.")
+        asked = again or PROVE_VARIABLE in os.environ
+        trials = self.runbook.trials(self.phase, asked=asked)
+        self._trials = [carry_out(trial, self.runbook.aws) for trial in trials]
+        self._report()
+        tried = [trial for trial in self._trials if trial.rows]
+        if tried:
+            return reports.proof_table(tried)
+        return Sentence(" ".join(f"{each.proof.title}: {_in_words(each)}." for each in self._trials))
+
     def finish(self) -> Sentence:
         """Say how the phase ended, and what comes next.
 
@@ -238,7 +272,7 @@ class PhaseNotebook:
             PhaseFailedError: some task failed; in mode verify also when something differs.
         """
         self._refuse_skipped_cells()
-        rows = self._check_rows() + self._resource_rows()
+        rows = self._rows()
         if records.tasks_status(rows) == "failed":
             raise PhaseFailedError(f"Phase {self.phase.id}: {_failure_in_words(rows)}")
         waiting = [row for row in rows if row.status == Status.WAITING]
@@ -286,8 +320,12 @@ class PhaseNotebook:
             return [records.outcome_row(outcome) for outcome in self._outcomes]
         return [records.change_row(change) for change in (self._plan.changes if self._plan else ())]
 
+    def _rows(self) -> list[TaskRow]:
+        proofs = [records.trial_row(trial) for trial in self._trials]
+        return self._check_rows() + self._resource_rows() + proofs
+
     def _report(self) -> None:
-        tasks = [vars(row) for row in self._check_rows() + self._resource_rows()]
+        tasks = [vars(row) for row in self._rows()]
         events.emit("state", tasks=tasks, api_calls=self.runbook.aws.calls.as_dict())
 
 
@@ -435,6 +473,10 @@ def _compared(change: Change) -> Outcome:
     if change.error is not None or change.writes:
         return Outcome(change, Status.FAILED, change.error or not_as_wanted(change))
     return Outcome(change, Status.DONE)
+
+
+def _in_words(trial: Trial) -> str:
+    return (trial.error.message if trial.error else trial.observed or "").rstrip(".")
 
 
 def _failure_in_words(rows: Sequence[TaskRow]) -> str:

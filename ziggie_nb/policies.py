@@ -161,23 +161,22 @@ def lambda_execution(*, account_id: str, region: str, function: str, topic: str)
     log_group = f"arn:aws:logs:{region}:{account_id}:log-group:/aws/lambda/{function}"
     gpu = {"StringEquals": {**_OURS, "aws:ResourceTag/Type": "GPU"}}
     # Actions that take no resource, so neither an ARN nor a tag could narrow them.
-    watch = [
-        "cloudwatch:GetMetricData",
-        "cloudwatch:ListMetrics",
-        "ec2:DescribeInstances",
-        "ec2:DescribeSpotInstanceRequests",
-    ]
+    watch = ["cloudwatch:GetMetricData", "ec2:DescribeInstances", "ec2:DescribeSpotInstanceRequests"]
+    marks = ("idle-since", "ziggie:end-announced", "ziggie:reported")
+    instances = f"{ec2}:instance/*"
     return _document(
         *_own_logs(log_group),
         _allow("ZiggieWatchInstances", watch, ["*"]),
         _allow(
             "ZiggieStopGpuInstances",
             ["ec2:StopInstances", "ec2:TerminateInstances"],
-            [f"{ec2}:instance/*"],
+            [instances],
             gpu,
         ),
         _cancel_spot_requests(ec2),
-        _set_one_tag("ZiggieMarkIdle", f"{ec2}:instance/*", "idle-since", gpu["StringEquals"]),
+        _set_tags(
+            "ZiggieMarkIdle", ("ec2:CreateTags", "ec2:DeleteTags"), instances, marks, gpu["StringEquals"]
+        ),
         _allow("ZiggieNotify", ["sns:Publish"], [f"arn:aws:sns:{region}:{account_id}:{topic}"]),
     )
 
@@ -252,7 +251,7 @@ def gpu_instance(  # noqa: PLR0913 - keyword-only, each with the plan's value as
     region: str,
     read_prefixes: Sequence[str] = ("game-assets/", "models/"),
     write_prefix: str = "generated/",
-    metric_namespace: str = "Ziggie/GPU",
+    metric_namespaces: Sequence[str] = ("CWAgent", "Ziggie/ComfyUI"),
 ) -> Document:
     """Let a GPU instance fetch models and assets, deliver its results, and report about itself.
 
@@ -277,13 +276,14 @@ def gpu_instance(  # noqa: PLR0913 - keyword-only, each with the plan's value as
             {"StringEquals": in_account},
         ),
         _allow("ZiggieDeliver", deliver, [f"{bucket_arn}/{write_prefix}*"], {"StringEquals": in_account}),
-        # It takes no resource; the namespace is what keeps others' metrics safe from this instance:
+        # The agent's namespace and that of ComfyUI's queue. It takes no resource; the namespace is what
+        # keeps others' metrics safe from this instance:
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
         _allow(
             "ZiggiePutMetrics",
             ["cloudwatch:PutMetricData"],
             ["*"],
-            {"StringEquals": {"cloudwatch:namespace": metric_namespace}},
+            {"StringEquals": {"cloudwatch:namespace": list(metric_namespaces)}},
         ),
         _allow(
             "ZiggieWriteLogs",
@@ -348,6 +348,37 @@ def cloudfront_read(*, bucket: str, prefixes: Iterable[str], distribution_arn: s
     }
 
 
+# --- The topic's policy ------------------------------------------------------------------------------
+
+
+def topic(*, topic_arn: str, account_id: str, region: str) -> Document:
+    """Let this account's budgets and alarms publish to the topic; nobody else's can.
+
+    https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+    """
+    sources = {
+        "ZiggieBudgets": ("budgets.amazonaws.com", f"arn:aws:budgets::{account_id}:*"),
+        "ZiggieAlarms": ("cloudwatch.amazonaws.com", f"arn:aws:cloudwatch:{region}:{account_id}:alarm:*"),
+    }
+    return _document(
+        *(
+            {
+                "Sid": sid,
+                "Effect": "Allow",
+                "Principal": {"Service": service},
+                "Action": "SNS:Publish",
+                "Resource": topic_arn,
+                "Condition": {
+                    "StringEquals": {"aws:SourceAccount": account_id},
+                    "ArnLike": {"aws:SourceArn": source},
+                },
+            }
+            for sid, (service, source) in sources.items()
+        )
+    )
+
+
 # --- The operator ------------------------------------------------------------------------------------
 
 # Their rows in AWS's table name no resource: on anything but "*" they grant nothing.
@@ -358,11 +389,36 @@ ACCOUNT_WIDE = frozenset(
         "cloudfront:ListDistributions",
         "cloudfront:ListOriginAccessControls",
         "cloudfront:ListResponseHeadersPolicies",
+        "cloudwatch:GetMetricStatistics",
+        "ec2:DescribeImages",
+        "ec2:DescribeInstanceTypeOfferings",
+        "ec2:DescribeInstanceTypes",
+        "ec2:DescribeInstances",
+        "ec2:DescribeKeyPairs",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeLaunchTemplates",
+        "ec2:DescribeSecurityGroupRules",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSpotInstanceRequests",
+        "ec2:DescribeSpotPriceHistory",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVolumes",
+        "ec2:DescribeVpcs",
         "lambda:GetAccountSettings",
+        "logs:DescribeLogGroups",
+        "servicequotas:GetAWSDefaultServiceQuota",
+        "servicequotas:GetServiceQuota",
+        "sns:Unsubscribe",
         "sts:GetCallerIdentity",
     }
 )
 """Actions that take no resource."""
+
+
+# A security group is made in a VPC, and is judged on both:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+ON_SEVERAL = frozenset({"ec2:CreateSecurityGroup"})
+"""Actions that take several kinds of resource at once; they stand together in a statement of their own."""
 
 
 def operator(grants: Iterable[tuple[Any, ...]]) -> Document:
@@ -370,27 +426,38 @@ def operator(grants: Iterable[tuple[Any, ...]]) -> Document:
 
     The result depends on what is granted, not on the order or grouping of the grants: actions that
     share their resources, and resources that share their actions, come together in one statement.
-    Actions that take no resource are granted on ``*``, whatever resources they were asked for with.
+    Actions that take no resource are granted on ``*``, whatever resources they were asked for with. A VPC
+    or a parameter that stands beside other resources is granted to the actions that take one only.
 
     Args:
         grants: ``(actions, resources)`` or ``(actions, resources, condition)``, or ``Grant``.
     """
     actions_on: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    resources_of: defaultdict[tuple[tuple[str, ...], str], list[str]] = defaultdict(list)
     for actions, resources, condition in (Grant(*grant) for grant in grants):
         text = json.dumps(condition, sort_keys=True)
         for resource in resources:
-            actions_on[resource, text].update(set(actions) - ACCOUNT_WIDE)
+            takes = {action for action in actions if _may_take(action, resource)}
+            actions_on[resource, text].update(takes - ACCOUNT_WIDE - ON_SEVERAL)
+            for action in takes & ON_SEVERAL:
+                resources_of[(action,), text].append(resource)
         actions_on["*", text].update(ACCOUNT_WIDE.intersection(actions))
-    resources_of: defaultdict[tuple[tuple[str, ...], str], list[str]] = defaultdict(list)
     for (resource, condition_text), granted in actions_on.items():
         if granted:
             resources_of[tuple(sorted(granted)), condition_text].append(resource)
     return _document(
         *(
-            _allow(f"ZiggieOperator{number:02d}", list(granted), sorted(found), json.loads(condition_text))
-            for number, ((granted, condition_text), found) in enumerate(sorted(resources_of.items()), start=1)
+            _allow(f"ZiggieOperator{number:02d}", list(granted), sorted(set(found)), json.loads(condition))
+            for number, ((granted, condition), found) in enumerate(sorted(resources_of.items()), start=1)
         )
     )
+
+
+def _may_take(action: str, resource: str) -> bool:
+    """Tell whether an action can be about a resource that stands beside others of another kind."""
+    if ":vpc/" in resource:
+        return action in ON_SEVERAL
+    return resource == "*" or action.startswith("ssm:") == resource.startswith("arn:aws:ssm:")
 
 
 def size(policy: Document) -> int:
@@ -534,6 +601,7 @@ _EC2_DESCRIBE = (
     "ec2:DescribeAvailabilityZones",
     "ec2:DescribeImages",
     "ec2:DescribeInstanceStatus",
+    "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes",
     "ec2:DescribeInstances",
     "ec2:DescribeLaunchTemplateVersions",
@@ -544,6 +612,7 @@ _EC2_DESCRIBE = (
     "ec2:DescribeSubnets",
     "ec2:DescribeTags",
     "ec2:DescribeVolumes",
+    "ec2:DescribeVpcs",
 )
 
 
@@ -584,7 +653,7 @@ def _instance_control(*, account_id: str, region: str) -> list[Statement]:
     return [
         _allow("ZiggieControlInstances", actions, [f"{ec2}:instance/*"], {"StringEquals": _OURS}),
         _cancel_spot_requests(ec2),
-        _set_one_tag("ZiggieKeepInstances", f"{ec2}:instance/*", "KeepUntil", _OURS),
+        _set_tags("ZiggieKeepInstances", ("ec2:CreateTags",), f"{ec2}:instance/*", ("KeepUntil",), _OURS),
     ]
 
 
@@ -633,19 +702,21 @@ def _cancel_spot_requests(ec2: str) -> Statement:
     )
 
 
-def _set_one_tag(sid: str, resource: str, key: str, owned: Mapping[str, str]) -> Statement:
-    """Set this one tag on what already carries ours, so that no tag condition can be got round.
+def _set_tags(
+    sid: str, actions: Sequence[str], resource: str, keys: Sequence[str], owned: Mapping[str, str]
+) -> Statement:
+    """Set these tags only, on what already carries ours, so that no tag condition can be got round.
 
     ForAllValues also holds when there is no value at all, hence ``Null``:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
     """
     return _allow(
         sid,
-        ["ec2:CreateTags"],
+        list(actions),
         [resource],
         {
             "StringEquals": owned,
-            "ForAllValues:StringEquals": {"aws:TagKeys": [key]},
+            "ForAllValues:StringEquals": {"aws:TagKeys": list(keys)},
             "Null": {"aws:TagKeys": "false"},
         },
     )

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ziggie_nb.checks import Check, Finding
     from ziggie_nb.core import Change, Outcome
     from ziggie_nb.phases import Phase
-    from ziggie_nb.runbook import Looked, PhasePlan, Plan, Runbook
+    from ziggie_nb.proofs.registry import Trial
+    from ziggie_nb.runbook import PhasePlan, Prepared, Runbook
 
 SCHEMA = 1
 PLAN_DOCUMENT = "ZIGGIE-AWS-INTEGRATION-V1.0"
@@ -85,7 +86,10 @@ class PhaseRecord:
 
 @dataclass
 class RunRecord:
-    """One run, as it stands in ``run.json``. Times are UTC ISO 8601, durations seconds."""
+    """One run, as it stands in ``run.json``. Times are UTC ISO 8601, durations seconds.
+
+    ``leaks`` are sentences about secrets that were found in the run's files, and removed.
+    """
 
     environment: str
     endpoint: str | None
@@ -105,6 +109,7 @@ class RunRecord:
     notices: list[str] = field(default_factory=list)
     phases: list[PhaseRecord] = field(default_factory=list)
     gate: dict[str, Any] = field(default_factory=lambda: {"criteria": []})
+    leaks: list[str] = field(default_factory=list)
 
     def conclude(self, *, broken_off: bool = False) -> None:
         """Set status and exit code from the phases; ``broken_off`` when somebody broke the run off."""
@@ -112,6 +117,11 @@ class RunRecord:
         if self.mode == "plan" and self.status == "waiting":
             self.status = "ok"  # nothing was to be done, so there is nothing to wait for yet
         self.exit_code = BROKEN_OFF if broken_off else self._exit_code()
+
+    def fail_by_leaks(self, sentences: Iterable[str]) -> None:
+        """Fail a concluded run in whose files a secret stood; each sentence names one place."""
+        self.leaks = list(sentences)
+        self.status, self.exit_code = "failed", EXIT_CODES["failed"]
 
     def _exit_code(self) -> int:
         failed = [row for phase in self.phases for row in phase.tasks if row.status == Status.FAILED]
@@ -140,24 +150,16 @@ def overall(statuses: Iterable[str]) -> str:
     return next((status for status in SEVERITY if status in found), "ok")
 
 
-def begin(
-    runbook: Runbook,
-    plan: Plan,
-    mode: str,
-    looked: Mapping[str, Sequence[Looked]] | None = None,
-    *,
-    status: Status = Status.PLANNED,
-) -> RunRecord:
+def begin(runbook: Runbook, prepared: Prepared, mode: str, *, status: Status = Status.PLANNED) -> RunRecord:
     """Make the record of a run that has a plan and has done nothing yet.
 
     Args:
         runbook: where, and as whom.
-        plan: of the selected phases.
+        prepared: the plan of the selected phases, and what else is known.
         mode: plan, apply, verify, drift or gate.
-        looked: what the phases' checks found, by phase.
         status: of every resource's row.
     """
-    environment = runbook.environment
+    environment, plan = runbook.environment, prepared.plan
     gate_6 = environment.account.gate_6
     return RunRecord(
         environment=environment.name,
@@ -169,14 +171,22 @@ def begin(
         api_calls=runbook.aws.calls.as_dict(),
         prerequisites={"gate_6": gate_6.model_dump(mode="json") if gate_6 else None},
         notices=[*runbook.notices, *runbook.placeholders(share.phase for share in plan.phases)],
-        phases=[_begin_phase(share, (looked or {}).get(share.phase.id, ()), status) for share in plan.phases],
+        phases=[_begin_phase(share, prepared, status) for share in plan.phases],
     )
 
 
-def _begin_phase(share: PhasePlan, looked: Sequence[Looked], status: Status) -> PhaseRecord:
-    rows = [check_row(check, finding) for check, finding in looked]
+def _begin_phase(share: PhasePlan, prepared: Prepared, status: Status) -> PhaseRecord:
+    phase = share.phase
+    rows = [check_row(check, finding) for check, finding in prepared.looked.get(phase.id, ())]
     rows += [change_row(change, status) for change in share.changes]
-    return PhaseRecord(share.phase.id, share.phase.task, share.phase.title, tasks=rows)
+    trials = prepared.trials.get(phase.id, ())
+    rows += [trial_row(replace(trial, status=_begun(trial, status))) for trial in trials]
+    return PhaseRecord(phase.id, phase.task, phase.title, tasks=rows)
+
+
+def _begun(trial: Trial, status: Status) -> Status:
+    """Return how far a proof has come before anything was done: one that is left alone has ended."""
+    return status if trial.action is Action.CHECK else trial.status
 
 
 def held_up(phase: Phase, record: RunRecord) -> bool:
@@ -244,6 +254,22 @@ def outcome_row(outcome: Outcome) -> TaskRow:
         wait = outcome.waiting
         row.wait = {"who": wait.who, "where": wait.where, "usually": wait.usually, "since": None}
     return row
+
+
+def trial_row(trial: Trial) -> TaskRow:
+    """Make a row of a proof."""
+    wait = trial.waiting
+    return TaskRow(
+        task=trial.proof.task,
+        resource="Proof",
+        name=trial.proof.title,
+        action=trial.action.value,
+        status=trial.status.value,
+        error=trial.error.as_dict() if trial.error else None,
+        observed=trial.observed,
+        permissions=list(trial.proof.permissions),
+        wait={"who": wait.who, "where": wait.where, "usually": wait.usually, "since": None} if wait else None,
+    )
 
 
 CHECK_STATUS = {

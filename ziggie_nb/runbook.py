@@ -7,8 +7,8 @@ on the command line, in a notebook and by the runner is the same plan.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ziggie_nb import core, policies, sandbox, settings
 from ziggie_nb.aws import Aws
@@ -16,9 +16,13 @@ from ziggie_nb.checks import Check, Finding, Verdict, evaluate
 from ziggie_nb.core import Action, Applied, Change, ErrorFacts, Outcome, Status
 from ziggie_nb.errors import RefusedError, UsageError
 from ziggie_nb.phases import PHASES, Phase
+from ziggie_nb.proofs.registry import Trial, consider, proofs_of
+from ziggie_nb.resources.iam import Role
+from ziggie_nb.resources.secrets_manager import Secret
+from ziggie_nb.secret_values import ask_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ziggie_nb.settings import Environment
@@ -57,6 +61,21 @@ class Plan:
     def settled(self) -> bool:
         """Whether everything is as the parameters ask."""
         return not self.unreadable and not any(change.writes for change in self.changes)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that is known before anything is done.
+
+    Attributes:
+        plan: what would change.
+        looked: what the checks found, by phase.
+        trials: what becomes of the proofs, by phase.
+    """
+
+    plan: Plan
+    looked: Mapping[str, Sequence[Looked]] = field(default_factory=dict)
+    trials: Mapping[str, Sequence[Trial]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,6 +139,16 @@ class Runbook:
             for phase in phases
         }
 
+    def prepare(self, phases: Sequence[Phase], *, prove: bool = False) -> Prepared:
+        """Plan, look and say what becomes of the proofs; reads only.
+
+        Args:
+            phases: the selected ones.
+            prove: whether proofs are tried out also where they hold, or cost money.
+        """
+        trials = {phase.id: self.trials(phase, asked=prove) for phase in phases}
+        return Prepared(self.plan(phases), self.look(phases), trials)
+
     def plan(self, phases: Sequence[Phase] = PHASES) -> Plan:
         """Say what would change; reads only."""
         resources = [phase.resources(self.environment) for phase in phases]
@@ -147,7 +176,8 @@ class Runbook:
             look: the command that shows this plan, as one would type it.
 
         Raises:
-            UsageError: a placeholder of the plan is still in force (outside the sandbox).
+            UsageError: a placeholder of the plan is still in force (outside the sandbox), or something
+                that only a person can give is missing: a secret's value.
             RefusedError: no plan was named where one is needed, the plan is stale, something would
                 have to be adopted that was not named, or a newer runbook has been here.
         """
@@ -157,6 +187,7 @@ class Runbook:
             raise UsageError(f"{' '.join(placeholders)} Nothing was changed.")
         core.refuse_older_runbook(plan.changes)
         core.refuse_unasked_adoption(plan.changes, adopt)
+        core.refuse_unready(plan.changes, self.aws)
         if plan_id is None and not self.environment.is_sandbox:
             raise RefusedError(
                 f"Outside the sandbox an apply needs the plan it applies, and none was named. Nothing was "
@@ -168,6 +199,21 @@ class Runbook:
                 f"what they were. Nothing was changed. Look at the new plan (`{look}`, it is now {plan.id}), "
                 "and apply that."
             )
+
+    def ask_for_values(self, plan: Plan, ask: Callable[[str], str]) -> None:
+        """Ask a person, without an echo, for the secret values that the plan needs and nobody has given."""
+        view = self.aws.view()
+        ask_for(
+            [
+                change.resource.source
+                for change in plan.changes
+                if isinstance(change.resource, Secret)
+                and change.writes
+                and change.resource.unready(view, change.live)
+                and not view.refuses_secrets
+            ],
+            ask,
+        )
 
     def apply(
         self,
@@ -193,6 +239,13 @@ class Runbook:
         for outcome in outcomes:
             on_outcome(outcome)
         return Applied(outcomes)
+
+    def trials(self, phase: Phase, *, asked: bool = False) -> tuple[Trial, ...]:
+        """Say what an apply would do with a phase's proofs; reads only."""
+        return tuple(
+            consider(proof, self.aws, asked=asked, is_sandbox=self.environment.is_sandbox)
+            for proof in proofs_of(phase, self.environment)
+        )
 
     def resources(self, phases: Sequence[Phase] = PHASES) -> tuple[core.Resource, ...]:
         """Return the phases' resources in their order."""
@@ -249,13 +302,29 @@ def permissions(
 ) -> list[policies.Document]:
     """Return the operator's policy for these phases, in as many documents as its size needs.
 
-    Needs no connection, since it is for somebody who has no permissions yet. What a check reads is what
-    the resources of its phase read too, and granted there; what nothing builds with is granted on ``*``.
+    Needs no connection, since it is for somebody who has no permissions yet. What a check, a criterion or a
+    proof reads is what some resource reads too, and granted there; what nothing builds with is granted on
+    ``*``. A role that another phase makes is passed on by what stands on it here.
     """
-    grants: list[Any] = [(("sts:GetCallerIdentity",), ("*",))]
+    resources = [each for phase in phases for each in phase.resources(environment)]
+    granted = {action for each in resources for action in each.permissions}
+    roles = [each for resource in resources for each in resource.stands_on if isinstance(each, Role)]
+    return policies.split(
+        policies.operator(
+            [
+                (("sts:GetCallerIdentity",), ("*",)),
+                *((each.permissions, each.scope(environment)) for each in resources),
+                *((("iam:PassRole",), each.scope(environment)) for each in roles),
+                *((set(asked) - granted, ("*",)) for asked in _asked(environment, phases, criteria)),
+            ]
+        )
+    )
+
+
+def _asked(
+    environment: Environment, phases: Sequence[Phase], criteria: Mapping[str, Sequence[Check]]
+) -> Iterator[tuple[str, ...]]:
+    """Yield the actions that looking and trying out need."""
     for phase in phases:
-        resources, checks = phase.resources(environment), (*phase.checks, *criteria.get(phase.id, ()))
-        grants += [(each.permissions, each.scope(environment)) for each in resources]
-        granted = {action for each in resources for action in each.permissions}
-        grants += [(set(each.permissions) - granted, ("*",)) for each in checks]
-    return policies.split(policies.operator(grants))
+        yield from (each.permissions for each in (*phase.checks, *criteria.get(phase.id, ())))
+        yield from (each.permissions for each in proofs_of(phase, environment))

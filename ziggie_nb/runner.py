@@ -21,18 +21,18 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from ziggie_nb import core, credentials, events, records
+from ziggie_nb import core, credentials, events, records, run_files
 from ziggie_nb.core import ErrorFacts, Status
 from ziggie_nb.errors import CredentialsEndedError, UsageError
 from ziggie_nb.interruption import uninterrupted
-from ziggie_nb.notebook import APPROVED_VARIABLE, RUN_FOLDER_VARIABLE, PhaseFailedError
+from ziggie_nb.notebook import APPROVED_VARIABLE, PROVE_VARIABLE, RUN_FOLDER_VARIABLE, PhaseFailedError
 from ziggie_nb.project import NOTEBOOKS, ROOT
 from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord, TaskRow
-from ziggie_nb.runbook import Plan, Runbook
+from ziggie_nb.runbook import Plan, Prepared, Runbook
 from ziggie_nb.settings.loading import locate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ziggie_nb.phases import Phase
@@ -53,6 +53,8 @@ class Options:
         adopt: names of resources of others that may be taken over.
         folder: the run's folder; None for a new one under ``runs/``.
         plan_command: shows the plan of the same phases; named where an apply is refused.
+        ask: asks a person for a secret value without an echo; None when nobody is there to answer.
+        prove: whether proofs are tried out also where they hold already, or cost money.
     """
 
     environment: str
@@ -62,6 +64,8 @@ class Options:
     adopt: tuple[str, ...] = ()
     folder: Path | None = None
     plan_command: str | None = None
+    ask: Callable[[str], str] | None = None
+    prove: bool = False
 
 
 class Progress(Protocol):
@@ -128,11 +132,16 @@ class Run:
         self.plan = self.runbook.plan(options.phases)
         if options.mode == "apply":
             core.refuse_unknown_adoption(self.plan.changes, options.adopt)
+            if options.ask is not None:
+                self.runbook.ask_for_values(self.plan, options.ask)
             self.runbook.refuse_apply(self.plan, options.plan_id, options.adopt, look=options.plan_command)
         self.folder = (
             RunFolder.at(options.folder) if options.folder else RunFolder(self.runbook.environment.name)
         )
-        self.record = records.begin(self.runbook, self.plan, options.mode, status=Status.NOT_TRIED)
+        trials = {phase.id: self.runbook.trials(phase, asked=options.prove) for phase in options.phases}
+        self.record = records.begin(
+            self.runbook, Prepared(self.plan, trials=trials), options.mode, status=Status.NOT_TRIED
+        )
 
     def execute(self) -> RunRecord:
         """Run every phase and its gate, and write the run's files, however it ends."""
@@ -155,6 +164,8 @@ class Run:
     def _kernel_variables(self) -> Any:
         """Give kernels what they need: the run's folder, and the caller's credentials behind a token."""
         common = {RUN_FOLDER_VARIABLE: str(self.folder.path)}
+        if self.options.prove:
+            common[PROVE_VARIABLE] = "1"
         if self.runbook.environment.is_sandbox:
             yield common
             return
@@ -286,17 +297,13 @@ class Run:
             self.progress.task_ended(phase, event["row"])
 
     def _conclude(self, seconds: float, *, broken_off: bool) -> None:
-        from ziggie_nb import reports  # noqa: PLC0415 - pandas is needed now, and not before
-
         record = self.record
         record.seconds = round(seconds, 1)
         record.api_calls = self.runbook.aws.calls.as_dict()
         for phase in record.phases:
             record.api_calls = _added(record.api_calls, phase.api_calls)
         record.conclude(broken_off=broken_off)
-        self.folder.write(record)
-        reports.write_junit(record, self.folder.path / "junit.xml")
-        reports.write_html(record, self.folder.path / "report.html")
+        run_files.write(record, self.folder, self.runbook)
 
 
 def _crashed(record: PhaseRecord, failure: str) -> TaskRow:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ziggie_nb.core import Outcome, Removal
+    from ziggie_nb.migration import Finding as SecretFinding
+    from ziggie_nb.migration import Step
     from ziggie_nb.phases import Phase
     from ziggie_nb.records import PhaseRecord, RunRecord, TaskRow
     from ziggie_nb.runbook import Plan, Runbook
@@ -316,6 +318,8 @@ class RunProgress:
 
 def failures(record: RunRecord, out: Console) -> None:
     """Show, for each failure, the one paragraph a person needs."""
+    for leak in record.leaks:
+        say(out, f"\n✗ {leak}", "bold")
     for phase in record.phases:
         if phase.stopped is not None:
             say(out, f"\n✗ Stopped in phase {phase.id} {phase.title}: {phase.stopped}", "bold")
@@ -368,6 +372,23 @@ def _ended_in_words(record: RunRecord) -> str:
     passed = ", all gates passed" if gates > 1 else ", its gate passed" if gates else ""
     well = WELL_ENDED.get(record.mode, "done") + passed
     return RUN_STATUSES.get(record.status, well).capitalize()
+
+
+def migration_table(steps: Iterable[Step]) -> Table:
+    """Return what becomes of each key of a ``.env`` file; never a value."""
+    table = _table("Keys", "Key", "Line", "Action", "Secret", "Fields", "Notes")
+    for each in steps:
+        fields = ", ".join(each.fields)
+        _add(table, each.key, str(each.line), each.action.value, each.secret, fields, each.note)
+    return table
+
+
+def secret_findings_table(findings: Iterable[SecretFinding]) -> Table:
+    """Return how each key of a ``.env`` file stands to Secrets Manager; never a value."""
+    table = _table("Keys", "Key", "Line", "Status", "Secret", "Notes")
+    for each in findings:
+        _add(table, each.key, str(each.line), each.status.value, each.secret, each.note)
+    return table
 
 
 def removal_table(removals: Iterable[Removal], title: str = "Destroy") -> Table:

@@ -16,6 +16,12 @@ from ziggie_nb import project, sandbox
 KEY_ID = "AKIACANARYCANARY0001"
 SECRET = "canary-secret-8f3b1c"
 TOKEN = "canary-token-5d20e7"
+VALUES = {
+    "ANTHROPIC_API_KEY": 'canary-anthropic-"1f0c77a4/é&9b',
+    "OPENAI_API_KEY": "canary-openai-62d1b0fe83c4",
+    "DATABASE_URL": "postgres://ziggie:canary%2Fp%40ss-90aa1e3d@db.ziggie.cloud:5432/ziggie?sslmode=require",
+}
+PASSWORD = "canary/p@ss-90aa1e3d"
 
 Env = Callable[..., Path]
 
@@ -39,12 +45,15 @@ def signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def staging(tmp_path: Path, proxy: Proxy) -> Env:
-    """Write an environment of our own, whose endpoint is the proxy; return its file."""
+def staging(tmp_path: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> Env:
+    """Write an environment of our own, whose endpoint is the proxy and may have secrets; return its file."""
+    for name, value in VALUES.items():
+        monkeypatch.setenv(name, value)
 
     def write(*, gate_6: bool = True, account_id: str = sandbox.ACCOUNT_ID) -> Path:
         text = (project.PARAMETERS / "sandbox.yaml").read_text(encoding="utf-8")
         text = text.replace("endpoint_url: null", f"endpoint_url: {proxy.url}", 1)
+        text = text.replace("allow_secrets_to_endpoint: false", "allow_secrets_to_endpoint: true", 1)
         text = text.replace(f'"{sandbox.ACCOUNT_ID}"', f'"{account_id}"', 1)
         if not gate_6:
             start, end = text.index("  gate_6:"), text.index("iam:  #")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 NOT_FORWARDED = {"connection", "content-length", "date", "host", "server", "transfer-encoding"}
-READING_ACTIONS = ("Get", "List", "Simulate")
+READING_ACTIONS = ("Describe", "Get", "List", "Simulate")
+JSON_SERVICES = {"secretsmanager"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Answer:
 
     def body(self, service: str) -> bytes:
         """Return the error's document."""
+        if service in JSON_SERVICES:
+            return json.dumps({"__type": self.code, "message": self.message}).encode()
         error = f"<Code>{self.code}</Code><Message>{self.message}</Message>"
         request = "<RequestId>test-request</RequestId>"
         if service == "s3":
@@ -93,7 +98,7 @@ class Proxy:
 
             def _serve(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                call = _call(self.command, self.path, self.headers.get("Authorization", ""), body)
+                call = _call(self.command, self.path, self.headers, body)
                 proxy.calls.append(call)
                 answer = proxy.answer(call)
                 if answer is None:
@@ -131,9 +136,11 @@ class Proxy:
         return Handler
 
 
-def _call(method: str, path: str, authorization: str, body: bytes) -> Call:
+def _call(method: str, path: str, headers: Message, body: bytes) -> Call:
     """Name a call by what it is signed for: ``…Credential=KEY/DATE/REGION/SERVICE/aws4_request…``."""
-    parts = authorization.split("/")
+    parts = headers.get("Authorization", "").split("/")
     service = parts[3] if len(parts) > 3 else "unsigned"
+    if target := headers.get("X-Amz-Target"):
+        return Call(service, target.rpartition(".")[2])
     action = parse_qs(body.decode("latin-1")).get("Action") if service in {"iam", "sts"} else None
     return Call(service, action[0] if action else f"{method} {path}")

@@ -23,6 +23,7 @@ from ziggie_nb import __version__, sandbox, settings
 from ziggie_nb.phases import PHASES, Phase
 from ziggie_nb.project import NOTEBOOKS, ROOT
 from ziggie_nb.records import PLAN_DOCUMENT
+from ziggie_nb.proofs.registry import proofs_of
 from ziggie_nb.runbook import Runbook
 
 PHASE_OF = {f"{phase.notebook}.ipynb": phase for phase in PHASES}
@@ -91,8 +92,9 @@ def footer(phase: Phase | None) -> str:
 
 
 def _tasks(phase: Phase) -> str:
-    resources = phase.resources(settings.load("sandbox"))
-    numbers = {each.task for each in phase.checks} | {each.task for each in resources}
+    environment = settings.load("sandbox")
+    rows = (*phase.checks, *phase.resources(environment), *proofs_of(phase, environment))
+    numbers = {each.task for each in rows}
     numbers.discard(phase.task)  # of what the plan does not number
     return f"{min(numbers)} to {max(numbers)}"
 

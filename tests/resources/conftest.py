@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from botocore.awsrequest import AWSResponse
@@ -19,10 +19,16 @@ from ziggie_nb.aws import READS, Aws
 from ziggie_nb.core import Change, Outcome, Resource, Status
 from ziggie_nb.runbook import Runbook
 
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
 R = TypeVar("R", bound=Resource)
 
 BOUNDARY = "arn:aws:iam::aws:policy/PowerUserAccess"
 ELSEWHERE = "eu-west-1"
+DEEP_LEARNING_PARAMETER = (
+    "/aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-24.04/latest/ami-id"
+)
 
 Overrides = Mapping[str, Mapping[str, object]]
 
@@ -37,6 +43,12 @@ def all_options(folder: Path) -> dict[str, dict[str, object]]:
             "permissions_boundary_arn": BOUNDARY,
         },
         "s3_assets": {"archive_after_days": 90},
+        "gpu_spot": {
+            "image": DEEP_LEARNING_PARAMETER,
+            "private_key_file": str(folder / "gpu-key.pem"),
+            "source_cidrs": ["82.25.112.73/32", "2001:db8::/64"],
+            "spot_type": "persistent",
+        },
     }
 
 
@@ -136,8 +148,8 @@ def open_account(empty_sandbox: sandbox.Sandbox) -> Open:
     def opening(overrides: Overrides) -> Account:
         account = Account(Runbook.open("sandbox", overrides), empty_sandbox.url)
 
-        def note(**event: Any) -> None:
-            account.sent.append(":".join(event["event_name"].split(".")[1:]))
+        def note(model: OperationModel, **_event: Any) -> None:
+            account.sent.append(f"{model.service_model.service_name}:{model.name}")
 
         account.aws.session.register("before-call", note)
         return account

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ziggie_nb.resources import cloudfront, iam, s3
+from ziggie_nb.resources import cloudfront, events, iam, s3, secrets_manager
 
 from .conftest import BOUNDARY, Account
 
@@ -25,6 +25,7 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "iam:CreatePolicy": ("iam:CreatePolicy", "iam:TagPolicy"),
     "iam:CreateRole": ("iam:CreateRole", "iam:TagRole"),
     "iam:CreateUser": ("iam:CreateUser", "iam:TagUser"),
+    "lambda:CreateFunction": ("iam:PassRole", "lambda:CreateFunction", "lambda:TagResource"),
     "s3:CreateBucket": ("s3:CreateBucket", "s3:TagResource"),
     "s3:DeleteBucketCors": ("s3:PutBucketCORS",),
     "s3:DeleteBucketEncryption": ("s3:PutEncryptionConfiguration",),
@@ -46,6 +47,8 @@ ACTIONS: dict[str, tuple[str, ...]] = {
     "s3:PutBucketIntelligentTieringConfiguration": ("s3:PutIntelligentTieringConfiguration",),
     "s3:PutBucketLifecycleConfiguration": ("s3:PutLifecycleConfiguration",),
     "s3:PutPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
+    "secretsmanager:CreateSecret": ("secretsmanager:CreateSecret", "secretsmanager:TagResource"),
+    "sns:CreateTopic": ("sns:CreateTopic", "sns:TagResource"),
 }
 
 DECLARED_ELSEWHERE: dict[type[Resource], set[str]] = {
@@ -59,6 +62,11 @@ NOT_CALLED_HERE: dict[type[Resource], set[str]] = {
     s3.Bucket: {"s3:GetBucketLocation"},  # where an endpoint's HeadBucket does not tell the region
     s3.BucketPolicyStatement: {"s3:GetBucketPolicyStatus"},  # the gate's
     cloudfront.CloudFrontReadStatement: {"s3:GetBucketPolicyStatus"},
+    secrets_manager.Secret: {
+        "secretsmanager:PutSecretValue",  # where one was made without a value
+        "secretsmanager:RestoreSecret",  # where one is scheduled for deletion
+    },
+    events.ScheduleRule: {"events:ListTargetsByRule"},  # asked before a destroy
     iam.UserPolicies: {"iam:SimulatePrincipalPolicy"},  # the gate's
     iam.Role: {
         "iam:DeleteRolePermissionsBoundary",  # where the parameters name none

@@ -33,6 +33,7 @@ from ziggie_nb.core.planning import (
     refuse_older_runbook,
     refuse_unasked_adoption,
     refuse_unknown_adoption,
+    refuse_unready,
 )
 from ziggie_nb.core.removing import Removal, destroy, plan_removal, refuse_removal
 
@@ -66,4 +67,5 @@ __all__ = [
     "refuse_removal",
     "refuse_unasked_adoption",
     "refuse_unknown_adoption",
+    "refuse_unready",
 ]

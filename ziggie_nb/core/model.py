@@ -138,6 +138,16 @@ class Resource(ABC):
         del aws
         return None
 
+    def unready(self, aws: Aws, live: State | None) -> str | None:
+        """Return what a person must give before it can be written (a secret's value), or None."""
+        del aws, live
+        return None
+
+    def remaining(self, aws: Aws) -> str | None:
+        """Say what AWS still keeps of it after a delete, until when and at what cost; None for nothing."""
+        del aws
+        return None
+
     def empty(self, aws: Aws) -> None:  # noqa: B027 - most resources hold nothing that could hold back
         """Remove what holds destroy back; only after ``--delete-objects``."""
 

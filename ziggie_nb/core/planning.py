@@ -186,6 +186,20 @@ def refuse_unknown_adoption(changes: Iterable[Change], adopt: Iterable[str]) -> 
             raise UsageError(f"--adopt {name}: nothing in this plan is called so.{nearest(name, known)}")
 
 
+def refuse_unready(changes: Iterable[Change], aws: Aws) -> None:
+    """Refuse to begin what cannot be ended, because a person has not given something: a secret's value.
+
+    Raises:
+        UsageError: names everything that is missing.
+    """
+    view = aws.view()
+    written = [change for change in changes if change.writes and change.want is not None]
+    reasons = [change.resource.unready(view, change.live) for change in written]
+    missing = dict.fromkeys(reason for reason in reasons if reason)
+    if missing:
+        raise UsageError(f"{' '.join(missing)} Nothing was changed.")
+
+
 def refuse_older_runbook(changes: Iterable[Change]) -> None:
     """Refuse to apply over what a newer runbook has made (a colleague's checkout is ahead).
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ziggie_nb.checks import Check, Finding, evaluate, row
 from ziggie_nb.errors import UsageError, nearest
-from ziggie_nb.gates import account, cdn, iam, s3
+from ziggie_nb.gates import account, cdn, gpu_auto_shutdown, gpu_spot, iam, s3, secrets
 
 if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
@@ -30,6 +30,9 @@ CRITERIA: dict[str, tuple[Check, ...]] = {
         "01": account.CRITERIA,
         "02": iam.CRITERIA,
         "03": (*s3.CRITERIA, *cdn.CRITERIA),
+        "04": secrets.CRITERIA,
+        "05": gpu_auto_shutdown.CRITERIA,
+        "06": gpu_spot.CRITERIA,
     }.items()
 }
 """By phase: the exit criteria, in the order in which the plan has their tasks."""

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ziggie_nb.errors import UsageError, nearest
-from ziggie_nb.phases import account, iam, s3_assets
+from ziggie_nb.phases import account, gpu_auto_shutdown, gpu_spot, iam, s3_assets, secrets
 from ziggie_nb.phases.model import Phase
 
 if TYPE_CHECKING:
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PHASES", "Phase", "find", "select"]
 
-PHASES = (account.PHASE, iam.PHASE, s3_assets.PHASE)
+PHASES = (
+    account.PHASE,
+    iam.PHASE,
+    s3_assets.PHASE,
+    secrets.PHASE,
+    gpu_auto_shutdown.PHASE,
+    gpu_spot.PHASE,
+)
 
 
 def find(name: object) -> Phase:

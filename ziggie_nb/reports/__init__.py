@@ -18,6 +18,7 @@ from ziggie_nb.reports.tables import (
     parameters_table,
     permissions_table,
     plan_table,
+    proof_table,
     waiting_table,
 )
 from ziggie_nb.reports.words import (
@@ -51,6 +52,7 @@ __all__ = [
     "parameters_table",
     "permissions_table",
     "plan_table",
+    "proof_table",
     "waiting_table",
     "what",
     "write_html",

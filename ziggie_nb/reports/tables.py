@@ -27,6 +27,7 @@ from ziggie_nb.reports.words import (
 )
 
 if TYPE_CHECKING:
+    from ziggie_nb.proofs.registry import Trial
     from ziggie_nb.records import PhaseRecord, RunRecord, TaskRow
 
 
@@ -60,6 +61,17 @@ def plan_table(rows: Sequence[TaskRow]) -> Table:
     return Table(
         plan_caption(rows), columns, lines, empty="The plan is empty: no resource and no check was selected."
     )
+
+
+def proof_table(trials: Sequence[Trial]) -> Table:
+    """Show each case of the proofs that were tried out: what had to come of it, and what did."""
+    columns = (Column("Verdict", "mark"), Column("Case", "heading"), Column("Expected"), Column("Observed"))
+    rows = [row for trial in trials for row in trial.rows]
+    lines = (("PASS" if row.ok else "FAIL", row.case, row.expected, row.observed) for row in rows)
+    named = ", ".join(f"{trial.proof.task} {trial.proof.title}" for trial in trials)
+    good = sum(row.ok for row in rows)
+    caption = f"{named}: {good} of {len(rows)} as expected"
+    return Table(caption, columns, lines, empty="Nothing was tried out.")
 
 
 def changes_table(rows: Sequence[TaskRow]) -> Table:

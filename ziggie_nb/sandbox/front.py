@@ -18,7 +18,21 @@ from moto.s3.models import s3_backends
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
-from ziggie_nb.sandbox import iam, s3, secrets_manager, sts
+from ziggie_nb.sandbox import (
+    cloudwatch,
+    ec2,
+    ec2_launch_templates,
+    ec2_market,
+    ec2_spot,
+    iam,
+    lambda_,
+    s3,
+    schedule,
+    secrets_manager,
+    service_quotas,
+    ssm,
+    sts,
+)
 from ziggie_nb.sandbox.cloudfront import CloudFront
 from ziggie_nb.sandbox.state import ACCOUNT_ID
 
@@ -26,7 +40,20 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # Importing them puts the corrections into moto; see `corrections.corrects`.
-CORRECTIONS = (iam, s3, secrets_manager, sts)
+CORRECTIONS = (
+    cloudwatch,
+    ec2,
+    ec2_launch_templates,
+    ec2_market,
+    ec2_spot,
+    iam,
+    lambda_,
+    s3,
+    secrets_manager,
+    service_quotas,
+    ssm,
+    sts,
+)
 
 _SEED = 75
 _SOMEBODY_ELSE = "999999999999"
@@ -119,6 +146,8 @@ class Front:
                 self.reset()
             case ("POST", "/ziggie/stop"):
                 self.end()
+            case ("POST", "/ziggie/tick"):
+                return self._json({"called": schedule.tick(request.host_url, request.args.get("now"))})
             case _:
                 return _refuse("No such control call.", status=404)
         return self._json({"status": "ok"})

@@ -29,15 +29,11 @@ def tell_a_scheduled_name_from_a_present_one(
 
 @corrects(SecretsManagerBackend, "update_secret_version_stage")
 def read_the_version_that_is_current_now(
-    former: Callable[..., tuple[str, str]],
-    backend: SecretsManagerBackend,
-    secret_id: str,
-    version_stage: str,
-    remove_from_version_id: str,
-    move_to_version_id: str,
+    former: Callable[..., tuple[str, str]], backend: SecretsManagerBackend, secret_id: str, **named: Any
 ) -> tuple[str, str]:
     """Moto goes on answering GetSecretValue with the version that was current before."""
-    answer = former(backend, secret_id, version_stage, remove_from_version_id, move_to_version_id)
-    if version_stage == "AWSCURRENT" and move_to_version_id:
-        backend.secrets[secret_id].set_default_version_id(move_to_version_id)
+    answer = former(backend, secret_id=secret_id, **named)
+    if named["version_stage"] == "AWSCURRENT" and named["move_to_version_id"]:
+        secret: Any = backend.secrets[secret_id]
+        secret.set_default_version_id(named["move_to_version_id"])
     return answer

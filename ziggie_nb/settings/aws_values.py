@@ -16,7 +16,7 @@ from importlib.resources import files
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
-from .values import Kind, as_text, choice, name_of, refusal, shown, text_kind
+from .values import Kind, as_number, as_text, choice, name_of, refusal, shown, text_kind
 
 ACCOUNT_DIGITS = 12
 
@@ -389,6 +389,7 @@ KEY_PAIR_NAME = name_of("a key pair's name", r"_.-", longest=255)
 TAG_VALUE = name_of("a tag's value", r" _.:/=+@-", longest=256)
 BUDGET_NAME = name_of("a budget's name", r" _.()-", longest=100)
 MODEL_ID = name_of("a Bedrock model's or inference profile's id", r"_.:/-", longest=2048)
+SPOT_TYPE = choice("one-time", "persistent")
 PRICE_CLASS = choice("PriceClass_100", "PriceClass_200", "PriceClass_All")
 
 _GROUP_CHARACTERS = name_of("a security group's name", r" _.:/()#,@+=&;{}!$*-", longest=255)
@@ -414,5 +415,40 @@ def _secret_name(value: object) -> str:
     return name
 
 
+def _vpc_id(value: str) -> str:
+    if re.fullmatch(r"vpc-(?:[0-9a-f]{8}|[0-9a-f]{17})", value, re.ASCII):
+        return ""
+    return "must be the id of a VPC (vpc- and 8 or 17 characters out of 0-9 and a-f)"
+
+
+def _zone(value: str) -> str:
+    if value[:-1] in regions() and re.fullmatch("[a-z]", value[-1:], re.ASCII):
+        return ""
+    return "must be a zone such as eu-north-1a: a region and a letter"
+
+
+VPC_ID = text_kind("the id of a VPC", _vpc_id, lambda value: value.strip().lower())
+ZONE = text_kind("an availability zone", _zone, lambda value: value.strip().lower())
 SECURITY_GROUP_NAME = Kind("a security group's name", _security_group)
 SECRET_NAME = Kind("a secret's name", _secret_name)
+
+SIGNAL = choice("cpu", "network", "gpu", "queue")
+"""What shows that a GPU instance works."""
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+_WEEKS_AND_MONTHS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
+_YEARS = (1096, 1827, 2192, 2557, 2922, 3288, 3653)
+RETENTIONS = (*_WEEKS_AND_MONTHS, *_YEARS)
+
+
+def _retention(value: object) -> int:
+    rule = "must be a number of days that CloudWatch Logs knows"
+    days = as_number(value, rule)
+    if days in RETENTIONS and isinstance(days, int):
+        return days
+    nearest = min(RETENTIONS, key=lambda known: (abs(known - days), known))
+    listed = ", ".join(map(str, RETENTIONS))
+    raise refusal(value, rule, f"The nearest valid value is {nearest}. Known: {listed}.")
+
+
+LOG_RETENTION = Kind("a number of days that CloudWatch Logs knows", _retention)

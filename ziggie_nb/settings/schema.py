@@ -182,6 +182,15 @@ class Secrets(Section):
     recovery_window_days: Annotated[int, whole_number(7, 30, "days")] = Field(
         default=30, description="Days in which a deleted secret can be restored"
     )
+    postgres_admin: Annotated[str | None, optional(aws.SECRET_NAME)] = Field(
+        default="ziggie/database/postgres-admin",
+        description="Name of the secret with a login that may make database users; without that secret "
+        "the database's rotation is manual",
+    )
+    env_file: Annotated[Path | None, optional(FILE)] = Field(
+        default=None,
+        description="The .env file that values are taken from and that references stand in; null: none",
+    )
 
 
 class GpuAutoShutdown(Section):
@@ -204,6 +213,46 @@ class GpuAutoShutdown(Section):
     )
     cpu_percent: Annotated[float, number(0.1, 100, "percent")] = Field(
         default=5.0, description="Average CPU use in percent from which an instance is busy"
+    )
+    gpu_percent: Annotated[float, number(0.1, 100, "percent")] = Field(
+        default=5.0, description="Highest GPU use in percent from which an instance is busy"
+    )
+    network_bytes: Annotated[int, whole_number(1, 10**12, "bytes")] = Field(
+        default=100_000, description="Bytes in and out within five minutes from which an instance is busy"
+    )
+    queue_length: Annotated[int, whole_number(1, 1_000_000, "jobs")] = Field(
+        default=1, description="Jobs in ComfyUI's queue from which an instance is busy"
+    )
+    required_signals: Annotated[tuple[str, ...], list_of(aws.SIGNAL, at_least=1)] = Field(
+        default=("cpu", "network"),
+        description="Signals without which an instance is never judged idle: cpu, network, gpu, queue",
+    )
+    grace_minutes: Annotated[int, whole_number(0, 1440, "minutes")] = Field(
+        default=15, description="Minutes after its start in which an instance is left alone"
+    )
+    delay_cycles: Annotated[int, whole_number(0, 100)] = Field(
+        default=1, description="Runs between the notice and the deed; 0: at once"
+    )
+    maximum_age_hours: Annotated[int | None, optional(whole_number(1, 8760, "hours"))] = Field(
+        default=24, description="Hours after which what never reported any metric is ended; null: never"
+    )
+    stopped_days: Annotated[int | None, optional(whole_number(1, 3650, "days"))] = Field(
+        default=14, description="Days after which a stopped instance is reported; null: never"
+    )
+    remind_hours: Annotated[int, whole_number(1, 8760, "hours")] = Field(
+        default=24, description="Hours after which a report that still holds is sent again"
+    )
+    terminate_one_time: Annotated[bool, BOOLEAN] = Field(
+        default=False, description="Whether an idle one-time Spot instance, which cannot stop, is terminated"
+    )
+    terminate_stopped: Annotated[bool, BOOLEAN] = Field(
+        default=False, description="Whether what has been stopped for stopped_days is terminated"
+    )
+    dry_run: Annotated[bool, BOOLEAN] = Field(
+        default=False, description="Whether it only looks and logs: nothing stopped, nobody told"
+    )
+    log_retention_days: Annotated[int, aws.LOG_RETENTION] = Field(
+        default=30, description="Days for which its log is kept"
     )
 
 
@@ -230,10 +279,27 @@ class GpuSpot(Section):
         description="AMI id, or the path of an SSM parameter that holds one; the default is a placeholder",
     )
     volume_gb: Annotated[int, whole_number(8, 16_384, "GB")] = Field(
-        default=100, description="Size of the root volume in GB"
+        default=100, description="Size of the root volume in GB; never less than the image's"
     )
-    maximum_price_usd_per_hour: Annotated[float, number(0.001, 100, "dollars")] = Field(
-        default=0.20, description="Most that is paid for an hour of Spot, in US dollars"
+    maximum_price_usd_per_hour: Annotated[float | None, optional(number(0.001, 100, "dollars"))] = Field(
+        default=0.20,
+        description="Most that is paid for an hour of Spot, in US dollars; null: the on-demand price, as AWS "
+        "advises",
+    )
+    spot_type: Annotated[str, aws.SPOT_TYPE] = Field(
+        default="one-time",
+        description="one-time: an interrupted instance ends, and none can be stopped; persistent: both stop, "
+        "and start again",
+    )
+    vpc_id: Annotated[str | None, optional(aws.VPC_ID)] = Field(
+        default=None, description="VPC of the instances; null: the region's default VPC"
+    )
+    zones: Annotated[tuple[str, ...], list_of(aws.ZONE)] = Field(
+        default=(), description="Zones that may be tried, in this order; empty: all, the cheapest first"
+    )
+    private_key_file: Annotated[Path | None, optional(PRIVATE_FILE)] = Field(
+        default=None,
+        description="File of the key pair's private half, readable by you alone; null: one in your home",
     )
     source_cidrs: Annotated[tuple[str, ...], list_of(aws.CIDR)] = Field(
         default=("82.25.112.73/32",),
@@ -284,11 +350,13 @@ class Placeholder:
         section: the parameter's section.
         name: its name there.
         advice: what to put in its place, as a sentence.
+        used_by: other sections whose phases use it too.
     """
 
     section: str
     name: str
     advice: str
+    used_by: tuple[str, ...] = ()
 
 
 PLACEHOLDERS = (
@@ -303,7 +371,12 @@ PLACEHOLDERS = (
         PLACEHOLDER_IMAGE,
     ),
     (
-        Placeholder("cost_monitoring", "alert_email", "Give the address of whoever watches the costs."),
+        Placeholder(
+            "cost_monitoring",
+            "alert_email",
+            "Give the address of whoever watches the costs.",
+            used_by=("gpu_auto_shutdown",),
+        ),
         PLACEHOLDER_EMAIL,
     ),
 )
@@ -407,7 +480,7 @@ class Environment(Section):
         return [
             placeholder
             for placeholder, value in PLACEHOLDERS
-            if placeholder.section in wanted
+            if {placeholder.section, *placeholder.used_by} & set(wanted)
             and getattr(self.section(placeholder.section), placeholder.name) == value
         ]
 
@@ -417,6 +490,7 @@ class Environment(Section):
             yield from self._sandbox_conflicts()
         yield from self._account_conflicts()
         yield from self._delivery_conflicts()
+        yield from self._gpu_conflicts()
 
     def _sandbox_conflicts(self) -> Iterator[Conflict]:
         where = "in the sandbox, which never leaves this machine. Make another environment for this"
@@ -457,6 +531,12 @@ class Environment(Section):
         for origin in filter(aws.is_local, assets.cors_origins if self.production else ()):
             rule = "a production environment lets no page of somebody's own machine in. Take it out"
             yield ("s3_assets", "cors_origins"), f"has {shown(origin)}, but {rule}."
+
+    def _gpu_conflicts(self) -> Iterator[Conflict]:
+        for zone in self.gpu_spot.zones:
+            if zone[:-1] != self.region:
+                rule = f"that is no zone of this environment's region, {self.region}"
+                yield ("gpu_spot", "zones"), f"has {shown(zone)}, but {rule}."
 
 
 SECTIONS = tuple(

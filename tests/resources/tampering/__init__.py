@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cloudfront, iam, s3
+from . import cloudfront, ec2, gpu_auto_shutdown, iam, s3, secrets_manager
 from .model import Path, Table, Tampering
 
 if TYPE_CHECKING:
@@ -16,7 +16,20 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLES", "UNCHANGEABLE", "Path", "Table", "Tampering"]
 
-TABLES: dict[type[Resource], Table] = {**iam.TABLE, **s3.TABLE, **cloudfront.TABLE}
+TABLES: dict[type[Resource], Table] = {
+    **iam.TABLE,
+    **s3.TABLE,
+    **cloudfront.TABLE,
+    **secrets_manager.TABLE,
+    **gpu_auto_shutdown.TABLE,
+    **ec2.TABLE,
+}
 
-UNCHANGEABLE: dict[type[Resource], dict[str, str]] = {**iam.UNCHANGEABLE, **s3.UNCHANGEABLE}
+UNCHANGEABLE: dict[type[Resource], dict[str, str]] = {
+    **iam.UNCHANGEABLE,
+    **s3.UNCHANGEABLE,
+    **secrets_manager.UNCHANGEABLE,
+    **gpu_auto_shutdown.UNCHANGEABLE,
+    **ec2.UNCHANGEABLE,
+}
 """Fields that nobody can tamper with, each with its reason."""
