@@ -238,6 +238,48 @@ def secrets_exec(**options: Any) -> int:
 
 
 @ziggie.group(cls=NearestGroup)
+def gpu() -> None:
+    """Start, find, reach and stop the GPU instances; prices come first."""
+
+
+_INSTANCE = click.argument("instance", required=False)
+
+
+@gpu.command("status")
+@_environment
+@_as_json
+def gpu_status(**options: Any) -> int:
+    """Show what runs, since when, and what it costs."""
+    return int(_module("gpu").status(**options))
+
+
+@gpu.command("start")
+@_environment
+@click.option("--yes", is_flag=True, help="Start it without being asked.")
+def gpu_start(**options: Any) -> int:
+    """Start the stopped instance, or launch one from the template; its price first."""
+    return int(_module("gpu").start(**options))
+
+
+@gpu.command("open")
+@_INSTANCE
+@_environment
+@click.option("--port", type=click.IntRange(1, 65535), help="Port on this machine (default: ComfyUI's).")
+def gpu_open(**options: Any) -> int:
+    """Open a tunnel to ComfyUI on INSTANCE, without an open port, until Ctrl-C."""
+    return int(_module("gpu").open_tunnel(**options))
+
+
+@gpu.command("stop")
+@_INSTANCE
+@_environment
+@click.option("--terminate", is_flag=True, help="End it for good, with its disk.")
+def gpu_stop(**options: Any) -> int:
+    """Stop INSTANCE by its kind; a one-time Spot instance can only be terminated."""
+    return int(_module("gpu").stop(**options))
+
+
+@ziggie.group(cls=NearestGroup)
 def params() -> None:
     """Look at the parameters."""
 

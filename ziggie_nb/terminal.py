@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ziggie_nb.core import Outcome, Removal
+    from ziggie_nb.gpu.daily import Box
     from ziggie_nb.migration import Finding as SecretFinding
     from ziggie_nb.migration import Step
     from ziggie_nb.phases import Phase
@@ -114,7 +115,7 @@ def _table(title: str, *columns: str) -> Table:
         padding=(0, 1, 0, 0),
     )
     for column in columns:
-        right = column in {"$/month", "Minutes"}
+        right = column in {"$/month", "Minutes", "Hours", "$/hour", "$"}
         fixed = right or column in {"Task", "Action", "Status", "Verdict", "Undo"}
         width = LONGEST_NAME if column in {"What", "Criterion"} else None
         justify: Any = "right" if right else "left"
@@ -372,6 +373,25 @@ def _ended_in_words(record: RunRecord) -> str:
     passed = ", all gates passed" if gates > 1 else ", its gate passed" if gates else ""
     well = WELL_ENDED.get(record.mode, "done") + passed
     return RUN_STATUSES.get(record.status, well).capitalize()
+
+
+def gpu_table(boxes: Iterable[Box]) -> Table:
+    """Return the GPU instances: what each is, since when it runs, and what that has cost."""
+    table = _table(
+        "GPU instances", "Instance", "Name", "Type", "State", "Bought", "Zone", "Hours", "$/hour", "$"
+    )
+    for each in boxes:
+        numbers = [_number(each.hours, 1), _number(each.price, 3), _number(each.spent, 2)]
+        kept = f" (kept until {each.keep_until})" if each.keep_until else ""
+        idle = f" (idle since {each.idle_since})" if each.idle_since else ""
+        _add(
+            table, each.id, each.name, each.type, f"{each.state}{kept}{idle}", each.kind, each.zone, *numbers
+        )
+    return table
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "unknown" if value is None else f"{value:.{decimals}f}"
 
 
 def migration_table(steps: Iterable[Step]) -> Table:
