@@ -18,7 +18,6 @@ that an idle instance has not reported lately (did it ever, since launch?), and 
 - *memory flat in the number of datapoints*: ours, on a CloudWatch that holds 1 and 15 days of datapoints.
 """
 
-
 from __future__ import annotations
 
 import contextlib

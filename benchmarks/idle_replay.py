@@ -26,7 +26,6 @@ What the words mean:
 Exit codes: 0, or 2 with one sentence when a folder or a file cannot be used.
 """
 
-
 from __future__ import annotations
 
 import csv

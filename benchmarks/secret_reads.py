@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script, no package
 """How secrets are read: the plan's get_secret beside ours, in the same run, against a sandbox of its own.
 
     python benchmarks/secret_reads.py [--json] [--secrets N]... [--rounds N]

@@ -205,16 +205,18 @@ def test_clients_are_made_once_for_reading_and_once_for_writing() -> None:
     assert aws.client("s3") is not aws.writable().client("s3")
 
 
-READING_VERBS = ("Get", "List", "Head", "Simulate")
+READING_VERBS = ("Describe", "Get", "List", "Head", "Simulate")
 # What these verbs begin too, and no plan may send: they hand out secrets, credentials or contents …
 REVEALS = {
     "cloudfront": (),
     "iam": ("GetCredentialReport",),
-    # Code and environment variables of functions, which hold secrets in many an account.
-    "lambda": ("GetFunction", "GetFunctionConfiguration", "GetLayerVersion", "ListFunctions"),
+    # Code of layers, and environment variables of every function, which hold secrets in many an account. Our
+    # own functions are read by name, by GetFunction; they are told names only.
+    "lambda": ("GetLayerVersion", "ListFunctions"),
     "s3": ("GetObject", "GetObjectTorrent"),
     "secretsmanager": ("GetSecretValue", "BatchGetSecretValue", "GetRandomPassword"),
-    "ssm": ("GetParameter", "GetParameters", "GetParametersByPath", "GetParameterHistory"),
+    # GetParameter is held to the one parameter that names the image: see test_ec2.py.
+    "ssm": ("GetParameters", "GetParametersByPath", "GetParameterHistory"),
     "sts": ("GetSessionToken", "GetFederationToken", "GetWebIdentityToken"),
     # … or cost a cent each.
     "ce": ("GetCostAndUsage", "GetCostForecast"),
@@ -678,3 +680,21 @@ def test_each_view_looks_for_itself() -> None:
     assert aws.look("other", lambda: 3) == 3
     assert aws.view().look("key", lambda: 4) == 4
     assert aws.writable().look("key", lambda: 5) == 5
+
+
+def test_a_bearer_token_for_bedrock_signs_nothing_here(
+    local: LocalAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore would prefer it to the credentials that the guard has looked at."""
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "somebody-elses-token")
+    client = connect(local).client("bedrock")
+    sent: list[str] = []
+
+    def stop(request: Any, **_event: object) -> None:
+        sent.append(request.headers["Authorization"].decode())
+        raise ConnectionError
+
+    client.meta.events.register("before-send.bedrock", stop)
+    with pytest.raises(ConnectionError):
+        client.list_foundation_models()
+    assert sent[0].startswith("AWS4-HMAC-SHA256 ")

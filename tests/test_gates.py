@@ -44,7 +44,9 @@ ORIGIN = f"{BUCKET}.s3.{REGION}.amazonaws.com"
 LONG_AGO = datetime(2025, 12, 24, 12, 0, tzinfo=UTC)
 FOREIGN_ENDPOINT = "http://127.0.0.1:5000"
 
-CHECKS = {check.id: check for checks in gates.CRITERIA.values() for check in checks}
+CRITERIA = {phase: gates.CRITERIA[phase] for phase in ("01", "02", "03")}
+"""Those that are judged here; each later phase has a module of its own in tests/gates."""
+CHECKS = {check.id: check for checks in CRITERIA.values() for check in checks}
 READING = {name: check for name, check in CHECKS.items() if check.permissions}
 LOCAL = {name: check for name, check in CHECKS.items() if not check.permissions}
 
@@ -541,7 +543,7 @@ def test_permissions_are_actions_that_iam_knows() -> None:
 
 def test_criteria_have_ids_and_titles_of_their_own() -> None:
     """A row of the report can be told from every other."""
-    checks = [check for each in gates.CRITERIA.values() for check in each]
+    checks = [check for each in CRITERIA.values() for check in each]
     assert len({check.id for check in checks}) == len({check.title for check in checks}) == len(checks)
 
 
@@ -550,7 +552,8 @@ def test_criteria_stand_in_the_plans_order_and_name_its_tasks() -> None:
     for phase, checks in gates.CRITERIA.items():
         tasks = [check.task for check in checks]
         assert tasks == sorted(tasks)
-        assert {task.split(".")[2] for task in tasks} == {phase.lstrip("0")}
+        of_plan = {task.split(".")[2] for task in tasks if task.startswith("7.5.")}
+        assert of_plan <= {phase.lstrip("0")}
 
 
 def test_gates_import_nothing_that_builds() -> None:
@@ -559,7 +562,11 @@ def test_gates_import_nothing_that_builds() -> None:
     nodes = [node for tree in trees for node in ast.walk(tree)]
     imported = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     ours = {name for name in imported if name.startswith("ziggie_nb") and ".gates" not in name}
-    assert ours == {"ziggie_nb.aws", "ziggie_nb.checks", "ziggie_nb.errors", "ziggie_nb.settings"}
+    shared = {"ziggie_nb.aws", "ziggie_nb.checks", "ziggie_nb.errors", "ziggie_nb.settings"}
+    assert ours <= shared | {
+        "ziggie_nb.mcp.place",
+        "ziggie_nb.project",
+    }  # where a file lies, and nothing more
 
 
 # --- Every setting wrong -----------------------------------------------------------------------------
@@ -1132,7 +1139,7 @@ def test_the_simulator_is_told_what_a_call_of_the_user_would_say() -> None:
 # --- A gate as a whole -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("phase", gates.CRITERIA)
+@pytest.mark.parametrize("phase", CRITERIA)
 def test_a_gate_keeps_the_order_of_its_criteria(phase: str, environment: Environment) -> None:
     """Side by side they are looked at, one after the other they are shown."""
     found = gates.evaluate_gate(phase, Cloud(AS_WANTED).connect(environment), environment)
@@ -1143,7 +1150,7 @@ def test_a_gate_keeps_the_order_of_its_criteria(phase: str, environment: Environ
 def test_the_criteria_of_a_gate_share_what_they_read(environment: Environment) -> None:
     """No question is sent twice within one gate."""
     cloud = Cloud(AS_WANTED)
-    for phase in gates.CRITERIA:
+    for phase in CRITERIA:
         gates.evaluate_gate(phase, cloud.connect(environment), environment)
     questions = [json.dumps(question, sort_keys=True) for question in cloud.asked]
     assert len(questions) == len(set(questions))
@@ -1163,7 +1170,7 @@ def _by_id(found: list[tuple[Check, Finding]]) -> Iterator[tuple[str, Finding]]:
     return ((check.id, finding) for check, finding in found)
 
 
-@pytest.mark.parametrize("phase", gates.CRITERIA)
+@pytest.mark.parametrize("phase", CRITERIA)
 def test_credentials_that_end_break_the_gate_off(phase: str, environment: Environment) -> None:
     """An ended sign-in is no verdict on the account."""
     with pytest.raises(CredentialsEndedError):

@@ -144,6 +144,7 @@ def test_the_sandbox_differs_from_prod_only_where_it_must() -> None:
         "environment.production",
         "account.gate_6",
         "s3_assets.cors_origins",
+        "secrets.env_file",
     }
     assert sandbox.is_sandbox
     assert not prod.is_sandbox

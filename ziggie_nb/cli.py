@@ -228,7 +228,7 @@ def secrets_rotate(**options: Any) -> int:
     return int(_module("secrets").rotate(**options))
 
 
-@secrets.command("exec", context_settings={"ignore_unknown_options": True})
+@secrets.command("exec", context_settings={"allow_interspersed_args": False})
 @click.option("--file", type=click.Path(path_type=Path), help="A .env file whose references are filled in.")
 @_environment
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
@@ -277,6 +277,33 @@ def gpu_open(**options: Any) -> int:
 def gpu_stop(**options: Any) -> int:
     """Stop INSTANCE by its kind; a one-time Spot instance can only be terminated."""
     return int(_module("gpu").stop(**options))
+
+
+@ziggie.group(cls=NearestGroup)
+def mcp() -> None:
+    """Give an MCP client (Claude Code, …) the bucket and the secrets: read-only unless asked."""
+
+
+@mcp.command("install")
+@_environment
+@click.option(
+    "--file", type=click.Path(path_type=Path), default=".mcp.json", show_default=True,
+    help="The client's configuration; the rest of it stays as it is.",
+)  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace entries of these names that somebody else has made.")
+def mcp_install(**options: Any) -> int:
+    """Put aws-s3 and aws-secrets into a client's configuration; needs no AWS account."""
+    return int(_module("mcp").install(**options))
+
+
+@mcp.command("serve")
+@click.argument("server", type=click.Choice(["s3", "secrets"]))
+@_environment
+@click.option("--allow-write", is_flag=True, help="Let the client store and delete objects (s3).")
+@click.option("--allow-sensitive-data-access", is_flag=True, help="Let the client fetch values (secrets).")
+def mcp_serve(**options: Any) -> int:
+    """Serve one MCP client over standard input and output; clients start this themselves."""
+    return int(_module("mcp").serve(**options))
 
 
 @ziggie.group(cls=NearestGroup)

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from ziggie_nb.functions import postgres_rotation as rotation
+
 Document = dict[str, Any]
 """A policy document: ``{"Version": …, "Statement": […]}``."""
 Statement = dict[str, Any]
@@ -53,6 +55,15 @@ class Grant(NamedTuple):
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     condition: Mapping[str, Mapping[str, Any]] | None = None
+
+
+def grants_of(document: Document) -> tuple[Grant, ...]:
+    """Return the statements of a policy that allow something as grants."""
+    return tuple(
+        Grant(tuple(each["Action"]), tuple(each["Resource"]), each.get("Condition"))
+        for each in document["Statement"]
+        if each["Effect"] == "Allow"
+    )
 
 
 # --- The five managed policies -----------------------------------------------------------------------
@@ -110,15 +121,54 @@ def secrets_access(
         _allow("ZiggieReadSecretsInBatch", ["secretsmanager:BatchGetSecretValue"], ["*"]),
     ]
     if kms_key_arn:
-        # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
-        through: Statement = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
-        _, named_by_alias, alias = kms_key_arn.rpartition("alias/")
-        if named_by_alias:
-            # A policy cannot name a key by its alias; it can ask that the key has it:
-            # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
-            through["ForAnyValue:StringEquals"] = {"kms:ResourceAliases": f"alias/{alias}"}
-            kms_key_arn = f"arn:aws:kms:{region}:{account_id}:key/*"
-        statements.append(_allow("ZiggieDecryptSecrets", ["kms:Decrypt"], [kms_key_arn], through))
+        place = {"account_id": account_id, "region": region}
+        statements.append(_with_key("ZiggieDecryptSecrets", ["kms:Decrypt"], kms_key_arn, **place))
+    return _document(*statements)
+
+
+def _with_key(sid: str, actions: list[str], key: str, *, account_id: str, region: str) -> Statement:
+    """Allow what a key of one's own is needed for, through Secrets Manager only."""
+    # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    through: Statement = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
+    _, named_by_alias, alias = key.rpartition("alias/")
+    if named_by_alias:
+        # A policy cannot name a key by its alias; it can ask that the key has it:
+        # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+        through["ForAnyValue:StringEquals"] = {"kms:ResourceAliases": f"alias/{alias}"}
+        key = f"arn:aws:kms:{region}:{account_id}:key/*"
+    return _allow(sid, actions, [key], through)
+
+
+def postgres_rotation(  # noqa: PLR0913 - keyword-only
+    *,
+    account_id: str,
+    region: str,
+    function: str,
+    secret: str,
+    admin_secret: str,
+    kms_key_arn: str | None = None,
+) -> Document:
+    """Let the rotation function change one secret, read the admin's, and write its log.
+
+    Args:
+        account_id: twelve digits.
+        region: of the function and the secrets.
+        function: its name; it logs to its own group only.
+        secret: name of the secret it rotates.
+        admin_secret: name of the secret with the login that may make database users.
+        kms_key_arn: of the customer managed key that encrypts them; the AWS managed key needs no grant.
+    """
+    prefix = f"arn:aws:secretsmanager:{region}:{account_id}:secret:"
+    statements = [
+        *_own_logs(f"arn:aws:logs:{region}:{account_id}:log-group:/aws/lambda/{function}"),
+        _allow("ZiggieRotate", list(rotation.PERMISSIONS), [f"{prefix}{secret}-??????"]),
+        _allow("ZiggieReadAdmin", list(rotation.ADMIN_PERMISSIONS), [f"{prefix}{admin_secret}-??????"]),
+    ]
+    if kms_key_arn:
+        place = {"account_id": account_id, "region": region}
+        statements.append(
+            _with_key("ZiggieUseSecretsKey", list(rotation.KMS_PERMISSIONS), kms_key_arn, **place)
+        )
     return _document(*statements)
 
 
@@ -385,12 +435,20 @@ def topic(*, topic_arn: str, account_id: str, region: str) -> Document:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 ACCOUNT_WIDE = frozenset(
     {
+        "aws-marketplace:Subscribe",
+        "aws-marketplace:ViewSubscriptions",
+        "bedrock:GetFoundationModelAvailability",
+        "bedrock:GetUseCaseForModelAccess",
+        "bedrock:ListFoundationModels",
+        "bedrock:ListInferenceProfiles",
         "cloudfront:CreateOriginAccessControl",
         "cloudfront:ListDistributions",
         "cloudfront:ListOriginAccessControls",
         "cloudfront:ListResponseHeadersPolicies",
         "cloudwatch:GetMetricStatistics",
+        "ec2:DescribeAvailabilityZones",
         "ec2:DescribeImages",
+        "ec2:DescribeInstanceStatus",
         "ec2:DescribeInstanceTypeOfferings",
         "ec2:DescribeInstanceTypes",
         "ec2:DescribeInstances",
@@ -402,10 +460,12 @@ ACCOUNT_WIDE = frozenset(
         "ec2:DescribeSpotInstanceRequests",
         "ec2:DescribeSpotPriceHistory",
         "ec2:DescribeSubnets",
+        "ec2:DescribeTags",
         "ec2:DescribeVolumes",
         "ec2:DescribeVpcs",
         "lambda:GetAccountSettings",
         "logs:DescribeLogGroups",
+        "secretsmanager:ListSecrets",
         "servicequotas:GetAWSDefaultServiceQuota",
         "servicequotas:GetServiceQuota",
         "sns:Unsubscribe",
@@ -426,8 +486,9 @@ def operator(grants: Iterable[tuple[Any, ...]]) -> Document:
 
     The result depends on what is granted, not on the order or grouping of the grants: actions that
     share their resources, and resources that share their actions, come together in one statement.
-    Actions that take no resource are granted on ``*``, whatever resources they were asked for with. A VPC
-    or a parameter that stands beside other resources is granted to the actions that take one only.
+    Actions that take no resource are granted on ``*``, whatever resources they were asked for with. A VPC,
+    a parameter, a key or a function that stands beside other resources is granted to the actions that take
+    one only.
 
     Args:
         grants: ``(actions, resources)`` or ``(actions, resources, condition)``, or ``Grant``.
@@ -457,7 +518,10 @@ def _may_take(action: str, resource: str) -> bool:
     """Tell whether an action can be about a resource that stands beside others of another kind."""
     if ":vpc/" in resource:
         return action in ON_SEVERAL
-    return resource == "*" or action.startswith("ssm:") == resource.startswith("arn:aws:ssm:")
+    kinds = (("kms:", "arn:aws:kms:"), ("lambda:", "arn:aws:lambda:"), ("ssm:GetParameter", ":parameter/"))
+    return resource == "*" or all(
+        action.startswith(actions) == (resources in resource) for actions, resources in kinds
+    )
 
 
 def size(policy: Document) -> int:

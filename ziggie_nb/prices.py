@@ -23,3 +23,5 @@ CLOUDWATCH_ALARM_MONTH = 0.10
 EC2_ON_DEMAND_HOUR = {("eu-north-1", "g4dn.xlarge"): 0.558}
 # https://aws.amazon.com/secrets-manager/pricing/ - each secret; nothing while it is scheduled for deletion
 SECRET_MONTH = 0.40
+# https://aws.amazon.com/vpc/pricing/ - a NAT gateway by the hour, without its traffic; a month has 730 hours
+NAT_GATEWAY_MONTH = 0.046 * 730

@@ -248,6 +248,8 @@ def change_row(change: Change, status: Status = Status.PLANNED) -> TaskRow:
 def outcome_row(outcome: Outcome) -> TaskRow:
     """Make a row of a change that was carried out, or was not."""
     row = change_row(outcome.change, outcome.status)
+    if outcome.change.writes:
+        row.observed = None  # a plan's note says what would be done; now it is
     row.status = outcome.status.value
     row.error = outcome.error.as_dict() if outcome.error else None
     if outcome.waiting is not None:

@@ -44,6 +44,7 @@ DOLLARS_PER_HOUR = 0.20
 """The plan's price cap for its g4dn.xlarge on Spot: what an hour costs at most."""
 
 HOUR = timedelta(hours=1)
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 THRESHOLDS = {"cpu": 5.0, "network": 100_000.0}
 """Percent, and bytes a period: from here on a period is work."""
 
@@ -102,12 +103,12 @@ class Replay:
     @property
     def stops_with_busy_datapoint(self) -> int:
         """How many of the stops had work in the window before them."""
-        length = self.window // self.period
-        return sum(
-            any(self._is_busy(before) for before in self.steps[max(0, end + 1 - length) : end + 1])
-            for end, step in enumerate(self.steps)
-            if step.stopped
-        )
+        return sum(self.worked_before(end) for end, step in enumerate(self.steps) if step.stopped)
+
+    def worked_before(self, end: int) -> bool:
+        """Tell whether there was work in the window that ends with the step of this number."""
+        first = max(0, end + 1 - self.window // self.period)
+        return any(self._is_busy(step) for step in self.steps[first : end + 1])
 
     @property
     def idle_hours(self) -> float:
@@ -171,6 +172,20 @@ def replay(
         window=chosen.window,
         steps=steps,
     )
+
+
+def studio_day() -> tuple[tuple[datetime, float], ...]:
+    """Return a made-up day of a studio, CPU percent every five minutes, to show what a rule makes of it.
+
+    A night; a morning of renders with short breaks; an hour of lunch; an afternoon of light work, which shows
+    in every third datapoint alone; an evening with one late render. Always the same, and measured nowhere.
+    """
+    night, morning = [1.0] * 96, [60.0, 85.0, 95.0, 70.0, 2.0, 2.0] * 9
+    lunch, afternoon = [1.5] * 12, [2.0, 2.0, 9.0] * 18
+    evening = [*[2.0] * 48, *[98.0] * 14, *[1.0] * 10]
+    values = [*night, *morning, *lunch, *afternoon, *evening]
+    period = Settings().period
+    return tuple((MONDAY + n * period, value) for n, value in enumerate(values))
 
 
 def share(ours: Replay, perfect: Replay) -> float:

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 def write(record: RunRecord, folder: RunFolder, runbook: Runbook) -> None:
     """Write ``run.json``, ``junit.xml`` and ``report.html``; a secret in any file of the run fails it.
 
-    What was found is blotted out, the record says where it stood, and the files are written again.
+    What was found is blotted out, in the record too, which commands print and which the files are then made
+    of again; the record says where it stood.
     """
     _write(record, folder)
-    found = leaks.clean(folder.path, leaks.known(runbook.environment, runbook.aws.session))
+    values = leaks.known(runbook.environment, runbook.aws.session)
+    found = leaks.clean(folder.path, values)
     if found:
+        leaks.blotted(record, values)
         record.fail_by_leaks(
             f"{leak.kind[0].upper()}{leak.kind[1:]} stood in {leak.file} of the run's folder. It has been "
             "removed there; rotate it if anybody else could read that file."

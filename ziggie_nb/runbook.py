@@ -302,29 +302,29 @@ def permissions(
 ) -> list[policies.Document]:
     """Return the operator's policy for these phases, in as many documents as its size needs.
 
-    Needs no connection, since it is for somebody who has no permissions yet. What a check, a criterion or a
-    proof reads is what some resource reads too, and granted there; what nothing builds with is granted on
-    ``*``. A role that another phase makes is passed on by what stands on it here.
+    Needs no connection, since it is for somebody who has no permissions yet. What a check or a criterion
+    reads is what some resource reads too, and granted there; what nothing builds with is granted on ``*``. A
+    role that another phase makes is passed on by what stands on it here.
     """
     resources = [each for phase in phases for each in phase.resources(environment)]
     granted = {action for each in resources for action in each.permissions}
     roles = [each for resource in resources for each in resource.stands_on if isinstance(each, Role)]
+    proofs = [each for phase in phases for each in proofs_of(phase, environment)]
     return policies.split(
         policies.operator(
             [
                 (("sts:GetCallerIdentity",), ("*",)),
                 *((each.permissions, each.scope(environment)) for each in resources),
                 *((("iam:PassRole",), each.scope(environment)) for each in roles),
-                *((set(asked) - granted, ("*",)) for asked in _asked(environment, phases, criteria)),
+                *((set(asked) - granted, ("*",)) for asked in _asked(phases, criteria)),
+                *(grant for phase in phases for grant in phase.grants(environment)),
+                *(grant for each in proofs for grant in each.grants(environment)),
             ]
         )
     )
 
 
-def _asked(
-    environment: Environment, phases: Sequence[Phase], criteria: Mapping[str, Sequence[Check]]
-) -> Iterator[tuple[str, ...]]:
-    """Yield the actions that looking and trying out need."""
+def _asked(phases: Sequence[Phase], criteria: Mapping[str, Sequence[Check]]) -> Iterator[tuple[str, ...]]:
+    """Yield the actions that looking needs."""
     for phase in phases:
         yield from (each.permissions for each in (*phase.checks, *criteria.get(phase.id, ())))
-        yield from (each.permissions for each in proofs_of(phase, environment))

@@ -7,13 +7,17 @@ types without an echo. The sandbox takes none of it and stores fixed dummies.
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from dataclasses import dataclass, field
+from getpass import GetPassWarning
 from typing import TYPE_CHECKING
 
-from ziggie_nb.errors import RunbookError
-from ziggie_nb.migration import Place, standard_places
+from ziggie_nb.errors import RunbookError, UsageError
+from ziggie_nb.migration import Place, files, standard_places
+from ziggie_nb.migration.document import Document, filled_in
 from ziggie_nb.migration.places import API_KEY_FIELD, URL, take_apart
-from ziggie_nb.migration.references import references_in
+from ziggie_nb.migration.references import references_in, resolved
 from ziggie_nb.project import ROOT
 
 if TYPE_CHECKING:
@@ -29,9 +33,36 @@ SECRET_FIELDS = (API_KEY_FIELD, "password", URL)
 """Fields that must never be seen; user, host and port may."""
 
 
+# What stands in examples where a value should be, the plan's own among them: sk-ant-xxxxx, [REDACTED-KEY].
+_PLACEHOLDER = re.compile(
+    r"(sk-)?(ant-|proj-)?x{3,}|[<\[{]+[a-z _-]+[>\]}]+|\.{3,}|…|change[-_ ]?me"
+    r"|your[-_ ].*(key|password|token)([-_ ]here)?|sandbox-dummy-.*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What one place gives for a secret.
+
+    Attributes:
+        where: the place, for a person.
+        names: the variables that it was taken from.
+        problem: why it cannot be taken, or "".
+        fields: the value's, as far as they are there.
+    """
+
+    where: str
+    names: tuple[str, ...] = ()
+    problem: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
 @dataclass(frozen=True)
 class ValueSource:
-    """How one secret's first value is found.
+    """How one secret's first value is found: whole in the environment, or else whole in the file.
+
+    The two are never mixed. A shell's own ``PGUSER`` and the file's password are no login.
 
     Attributes:
         secret: its name.
@@ -51,16 +82,15 @@ class ValueSource:
 
     def missing(self, variables: Mapping[str, str] = os.environ) -> str | None:
         """Say what must be given before the secret can be stored, or return None."""
-        try:
-            found = self._found(variables)
-        except ValueError as error:
-            return f"{self.variable} cannot be taken for {self.secret}: {error}."
-        lacking = [name for name in self.needed if not found.get(name)]
+        found = self._found(variables)
+        if found.problem:
+            return found.problem
+        lacking = self._lacking(found)
         if not lacking:
             return None
         also = f" or in {self.env_file}" if self.env_file else ""
-        fields = "" if self.needed == (API_KEY_FIELD,) else f" (it lacks {', '.join(lacking)})"
-        return f"{self.secret} needs a value{fields}: set {self.variable} in the environment{also}."
+        part = f" ({found.where} lacks its {', '.join(lacking)})" if found.fields else ""
+        return f"{self.secret} needs a value{part}: set {self.variable} in the environment{also}."
 
     def value(self, variables: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return the fields to store.
@@ -71,22 +101,62 @@ class ValueSource:
         missing = self.missing(variables)
         if missing:
             raise RunbookError(missing)
-        return self._found(variables)
+        return dict(self._found(variables).fields)
 
-    def _found(self, variables: Mapping[str, str]) -> dict[str, str]:
+    def note(self, variables: Mapping[str, str] = os.environ) -> str | None:
+        """Say where the value will come from, for a plan; nothing of the sandbox's dummies."""
         if self.dummy is not None:
-            return dict(self.dummy)
+            return None
+        if self.missing(variables):
+            return f"No value yet: {self.variable} is not set."
+        found = self._found(variables)
+        return f"Its value: {', '.join(found.names)} in {found.where}."
+
+    def _lacking(self, given: _Given) -> list[str]:
+        return [name for name in self.needed if not given.fields.get(name, "").strip()]
+
+    def _found(self, variables: Mapping[str, str]) -> _Given:
+        """Return what the first place gives that has it whole or wrong; else the one that has most of it."""
+        if self.dummy is not None:
+            return _Given("the sandbox", fields=self.dummy)
+        given = (
+            self._given("the environment", variables),
+            self._given(str(self.env_file), file_variables(self.env_file)),
+        )
+        settled = (each for each in given if each.problem or not self._lacking(each))
+        return next(settled, max(given, key=lambda each: len(each.fields)))
+
+    def _given(self, where: str, variables: Mapping[str, str]) -> _Given:
         fields: dict[str, str] = {}
-        for known in (variables, file_variables(self.env_file)):
-            for name, place in self.places.items():
-                text = known.get(name)
-                if place.secret == self.secret and text and not references_in(text):
-                    is_url = place.field == URL
-                    given = take_apart(text, self.secret).fields if is_url else {place.field: text}
-                    fields = {**given, **fields}
+        names: list[str] = []
+        for name, place in self.places.items():
+            text = variables.get(name)
+            if place.secret != self.secret or not text or references_in(text):
+                continue
+            try:
+                parts = _parts(text, place)
+            except ValueError as error:
+                problem = f"{name} in {where} cannot be taken for {self.secret}: {error}."
+                return _Given(where, problem=problem)
+            names += [name] if parts.keys() - fields.keys() else []
+            fields = {**parts, **fields}
         if "host" in fields:
             fields.setdefault("port", POSTGRES_PORT)
-        return fields
+        return _Given(where, tuple(names), fields=fields)
+
+
+def _parts(text: str, place: Place) -> dict[str, str]:
+    """Return the fields that a variable gives.
+
+    Raises:
+        ValueError: it can be no value; the text says why and holds nothing of it.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("it is no UTF-8")
+    parts = take_apart(text, place.secret).fields if place.field == URL else {place.field: text}
+    if any(_PLACEHOLDER.fullmatch(parts.get(name, "").strip()) for name in SECRET_FIELDS):
+        raise ValueError("it is a placeholder and no value")
+    return parts
 
 
 def password_in(url: str | None) -> str | None:
@@ -98,12 +168,22 @@ def password_in(url: str | None) -> str | None:
 
 
 def file_variables(path: Path | None) -> dict[str, str]:
-    """Return a ``.env`` file's variables; empty when there is no file."""
-    from dotenv import dotenv_values  # noqa: PLC0415 - only where there is a file
+    """Return a ``.env`` file's variables as applications read them: with ``${...}`` filled in.
 
-    if path is None or not path.is_file():
+    Returns:
+        The variables that hold something; none when there is no file.
+
+    Raises:
+        RunbookError: the file cannot be read.
+    """
+    if path is None or not path.exists():
         return {}
-    return {name: value for name, value in dotenv_values(path, interpolate=False).items() if value}
+    found: dict[str, str] = {}
+    for each in Document.parse(files.read(path), str(path)).statements:
+        if each.key is not None and each.value is not None:
+            is_reference = bool(references_in(each.value))
+            found[each.key] = each.value if is_reference else filled_in(each.value, {**os.environ, **found})
+    return {name: value for name, value in found.items() if value}
 
 
 def env_file(environment: Environment) -> Path | None:
@@ -152,15 +232,69 @@ def _dummy(needed: tuple[str, ...], variable: str) -> dict[str, str]:
     }
 
 
+def database_address(
+    environment: Environment, variables: Mapping[str, str] = os.environ
+) -> tuple[str, int] | None:
+    """Return host and port of the database, as far as the environment and the file tell; they are no secret.
+
+    The secret tells too, but what only looks around does not read it.
+    """
+    name = environment.secrets.postgres
+    for known in (variables, file_variables(env_file(environment))):
+        fields: dict[str, str] = {}
+        for variable, place in places(environment).items():
+            text = known.get(variable)
+            if place.secret == name and text:
+                fields = {**_without_secrets(text, place), **fields}
+        if "host" in fields:
+            port = fields.get("port", POSTGRES_PORT)
+            return fields["host"], int(port if port.isdecimal() else POSTGRES_PORT)
+    return None
+
+
+def _without_secrets(text: str, place: Place) -> dict[str, str]:
+    """Return the host and the port that a variable gives; in a URL, references stand for the login."""
+    if place.field != URL:
+        return {} if references_in(text) else {place.field: text}
+    try:
+        parts = take_apart(resolved(text, lambda _reference: "x"), place.secret).fields
+    except ValueError:
+        return {}
+    return {name: parts[name] for name in ("host", "port") if name in parts}
+
+
 def ask_for(missing: Iterable[ValueSource], ask: Callable[[str], str]) -> None:
     """Ask a person for what is missing, and keep it in this process's environment, which kernels inherit.
 
     Args:
         missing: sources without a value.
         ask: shows a prompt and returns what was typed without an echo, as getpass does.
+
+    Raises:
+        UsageError: the terminal would show what is typed.
     """
     for source in missing:
         form = " as postgres://user:password@host:port/name" if source.variable == "DATABASE_URL" else ""
-        typed = ask(f"{source.variable}{form} (not shown): ").strip()
+        typed = hidden(f"{source.variable}{form} (not shown): ", ask).strip()
         if typed:
             os.environ[source.variable] = typed
+
+
+def hidden(prompt: str, ask: Callable[[str], str]) -> str:
+    """Return what a person types; nothing when they end the input.
+
+    Raises:
+        UsageError: the terminal would show it. getpass only warns then, and reads it with an echo.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)
+        try:
+            return ask(prompt)
+        except EOFError:
+            return ""
+        except GetPassWarning:
+            pass
+    raise UsageError(
+        "This terminal cannot hide what is typed, so no secret is asked for. Set it in the environment, or "
+        "hand it over by a pipe. Nothing was changed."
+    )

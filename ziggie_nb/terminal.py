@@ -382,12 +382,18 @@ def gpu_table(boxes: Iterable[Box]) -> Table:
     )
     for each in boxes:
         numbers = [_number(each.hours, 1), _number(each.price, 3), _number(each.spent, 2)]
-        kept = f" (kept until {each.keep_until})" if each.keep_until else ""
-        idle = f" (idle since {each.idle_since})" if each.idle_since else ""
-        _add(
-            table, each.id, each.name, each.type, f"{each.state}{kept}{idle}", each.kind, each.zone, *numbers
-        )
+        if each.hours is None:  # it does not run
+            numbers = ["", numbers[1], ""]
+        _add(table, each.id, each.name, each.type, _state(each), each.kind, each.zone, *numbers)
     return table
+
+
+def _state(each: Box) -> str:
+    """Return an instance's state, and what has been said about how long it runs."""
+    kept = f" (kept until {each.keep_until})" if each.kept else ""
+    idle = f" (idle since {each.idle_since})" if each.idle_since else ""
+    proof = f" (of the proof {each.proof})" if each.proof else ""
+    return f"{each.state}{kept}{idle}{proof}"
 
 
 def _number(value: float | None, decimals: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,7 @@ def test_no_drift_is_said(built: sandbox.Sandbox, ziggie: Command) -> None:
     del built
     ended = ziggie("drift")
     assert ended.code == 0
-    assert "No drift: all 30 resources are as the parameters ask." in ended.out
+    assert re.search(r"No drift: all \d\d resources are as the parameters ask\.", ended.out)
 
 
 def test_an_empty_account_drifts_in_everything(empty_sandbox: sandbox.Sandbox, ziggie: Command) -> None:

@@ -163,6 +163,21 @@ def test_what_is_held_back_is_refused_before_anything_is_deleted() -> None:
     assert cloud.sent == []
 
 
+def test_what_will_be_emptied_holds_nothing_back_and_all_else_does() -> None:
+    """--delete-objects is about a bucket's objects, not about an instance in a security group."""
+
+    class Firm(Thing):
+        empty = Resource.empty
+
+    full = Thing(name="full", held_by="Bucket full holds 3 objects.")
+    cloud = built(full)
+    refuse_removal(removals(cloud, full), connected(cloud), delete_objects=True)
+    firm = Firm(name="firm", held_by="Group firm is in use.")
+    cloud = built(full, firm)
+    with pytest.raises(RefusedError, match=r"^Group firm is in use.$"):
+        refuse_removal(removals(cloud, full, firm), connected(cloud), delete_objects=True)
+
+
 def test_what_stays_holds_nothing_back() -> None:
     """A bucket that is left alone may hold what it likes."""
     cloud = Cloud({"full": {"tags": ADOPTED}})

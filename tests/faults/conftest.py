@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.commands import built, no_aws_of_ours, runs, ziggie
 from tests.faults.proxy import Proxy
+from tests.resources.conftest import DEEP_LEARNING_PARAMETER
 from ziggie_nb import project, sandbox
 
 # They end in what no other text has, so that a search for them finds nothing else.
@@ -53,6 +54,8 @@ def staging(tmp_path: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> En
     def write(*, gate_6: bool = True, account_id: str = sandbox.ACCOUNT_ID) -> Path:
         text = (project.PARAMETERS / "sandbox.yaml").read_text(encoding="utf-8")
         text = text.replace("endpoint_url: null", f"endpoint_url: {proxy.url}", 1)
+        text = text.replace("your-email@example.com", "alerts@ziggie.example", 1)
+        text = text.replace("ami-0123456789abcdef0", DEEP_LEARNING_PARAMETER, 1)
         text = text.replace("allow_secrets_to_endpoint: false", "allow_secrets_to_endpoint: true", 1)
         text = text.replace(f'"{sandbox.ACCOUNT_ID}"', f'"{account_id}"', 1)
         if not gate_6:

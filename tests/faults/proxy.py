@@ -13,7 +13,7 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 NOT_FORWARDED = {"connection", "content-length", "date", "host", "server", "transfer-encoding"}
-READING_ACTIONS = ("Describe", "Get", "List", "Simulate")
+READING_ACTIONS = ("BatchGet", "Describe", "Get", "List", "Simulate")
 JSON_SERVICES = {"secretsmanager"}
 
 
@@ -142,5 +142,8 @@ def _call(method: str, path: str, headers: Message, body: bytes) -> Call:
     service = parts[3] if len(parts) > 3 else "unsigned"
     if target := headers.get("X-Amz-Target"):
         return Call(service, target.rpartition(".")[2])
-    action = parse_qs(body.decode("latin-1")).get("Action") if service in {"iam", "sts"} else None
+    if "/operation/" in path:
+        return Call(service, path.rpartition("/")[2])
+    is_form = headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+    action = parse_qs(body.decode("latin-1")).get("Action") if is_form else None
     return Call(service, action[0] if action else f"{method} {path}")

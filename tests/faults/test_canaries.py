@@ -50,9 +50,7 @@ def plan_id(path: Path, ziggie: Command) -> str:
     return made
 
 
-def test_a_whole_life_leaves_no_value_behind(
-    proxy: Proxy, staging: Env, ziggie: Command, runs: Path
-) -> None:
+def test_a_whole_life_leaves_no_value_behind(proxy: Proxy, staging: Env, ziggie: Command, runs: Path) -> None:
     """Plan, run, verify, gate, drift, check: what is stored on AWS is nowhere here."""
     path, asked = staging(), ["--only", "4"]
     made = plan_id(path, ziggie)
@@ -74,9 +72,7 @@ def test_a_refused_store_shows_no_value(
     path = staging()
     made = plan_id(path, ziggie)
     proxy.answer = lambda call: (
-        Answer("AccessDeniedException", "Not allowed.", 400)
-        if call.operation == "CreateSecret"
-        else None
+        Answer("AccessDeniedException", "Not allowed.", 400) if call.operation == "CreateSecret" else None
     )
     mode = ["--mode", "apply"] if command == "run" else []
     ended = process(command, "--env", path, "--only", "4", *mode, "--plan", made)

@@ -136,7 +136,8 @@ def test_a_run_of_notebooks_stops_and_the_next_one_ends_it(
     proxy.after(5, lambda: process_credentials.unlink(missing_ok=True), writes=True)
     ended = process("run", *asked, "--plan", made)
     _stopped_cleanly(ended, "the credential_process of profile studio")
-    assert [phase["status"] for phase in ended.record["phases"]] == ["interrupted", "not_tried"]
+    first, *others = [phase["status"] for phase in ended.record["phases"]]
+    assert (first, set(others)) == ("interrupted", {"not_tried"})
     assert "Bucket" not in remaining(proxy.target)
     _no_trace(ended, runs)
 

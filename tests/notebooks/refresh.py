@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import nbformat
@@ -22,8 +23,8 @@ from traitlets.config import Config
 from ziggie_nb import __version__, sandbox, settings
 from ziggie_nb.phases import PHASES, Phase
 from ziggie_nb.project import NOTEBOOKS, ROOT
-from ziggie_nb.records import PLAN_DOCUMENT
 from ziggie_nb.proofs.registry import proofs_of
+from ziggie_nb.records import PLAN_DOCUMENT
 from ziggie_nb.runbook import Runbook
 
 PHASE_OF = {f"{phase.notebook}.ipynb": phase for phase in PHASES}
@@ -93,7 +94,7 @@ def footer(phase: Phase | None) -> str:
 
 def _tasks(phase: Phase) -> str:
     environment = settings.load("sandbox")
-    rows = (*phase.checks, *phase.resources(environment), *proofs_of(phase, environment))
+    rows: tuple[Any, ...] = (*phase.checks, *phase.resources(environment), *proofs_of(phase, environment))
     numbers = {each.task for each in rows}
     numbers.discard(phase.task)  # of what the plan does not number
     return f"{min(numbers)} to {max(numbers)}"

@@ -150,6 +150,8 @@ def test_without_phase_02_nothing_is_launched(empty_sandbox: sandbox.Sandbox) ->
 def test_the_operator_may_do_what_the_proof_does() -> None:
     """Each action it names is granted, on what it is about."""
     environment = settings.load("prod")
-    granted = {action for grant in gpu_spot.grants(environment) for action in grant.actions}
+    granted = {
+        action for grant in gpu_spot.proof(environment).grants(environment) for action in grant.actions
+    }
     assert set(gpu_spot.LaunchProof.permissions) <= granted
-    assert policies.operator(gpu_spot.grants(environment))
+    assert policies.operator(gpu_spot.proof(environment).grants(environment))

@@ -43,6 +43,7 @@ def all_options(folder: Path) -> dict[str, dict[str, object]]:
             "permissions_boundary_arn": BOUNDARY,
         },
         "s3_assets": {"archive_after_days": 90},
+        "secrets": {"rotation_function": True},
         "gpu_spot": {
             "image": DEEP_LEARNING_PARAMETER,
             "private_key_file": str(folder / "gpu-key.pem"),
@@ -148,7 +149,8 @@ def open_account(empty_sandbox: sandbox.Sandbox) -> Open:
     def opening(overrides: Overrides) -> Account:
         account = Account(Runbook.open("sandbox", overrides), empty_sandbox.url)
 
-        def note(model: OperationModel, **_event: Any) -> None:
+        def note(**event: Any) -> None:
+            model: OperationModel = event["model"]
             account.sent.append(f"{model.service_model.service_name}:{model.name}")
 
         account.aws.session.register("before-call", note)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ziggie_nb.resources import cloudfront, events, iam, s3, secrets_manager
+from ziggie_nb.resources import cloudfront, events, iam, rotation, s3, secrets_manager
 
 from .conftest import BOUNDARY, Account
 
@@ -63,9 +63,14 @@ NOT_CALLED_HERE: dict[type[Resource], set[str]] = {
     s3.BucketPolicyStatement: {"s3:GetBucketPolicyStatus"},  # the gate's
     cloudfront.CloudFrontReadStatement: {"s3:GetBucketPolicyStatus"},
     secrets_manager.Secret: {
+        "kms:Decrypt",  # KMS's, called by Secrets Manager where the parameters name a key
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "secretsmanager:ListSecretVersionIds",  # the check's and the gate's
         "secretsmanager:PutSecretValue",  # where one was made without a value
         "secretsmanager:RestoreSecret",  # where one is scheduled for deletion
     },
+    rotation.RotationSchedule: {"lambda:InvokeFunction"},  # Secrets Manager looks whether one has it
     events.ScheduleRule: {"events:ListTargetsByRule"},  # asked before a destroy
     iam.UserPolicies: {"iam:SimulatePrincipalPolicy"},  # the gate's
     iam.Role: {

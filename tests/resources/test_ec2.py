@@ -143,6 +143,25 @@ def test_a_group_with_an_instance_in_it_stays_and_says_which(account: Account, n
     assert naps == []
 
 
+@pytest.mark.parametrize("state", ["running", "stopped", "terminated"])
+def test_an_instance_holds_a_destroy_back_until_it_has_ended(account: Account, state: str) -> None:
+    """Also a stopped one: AWS would refuse to delete the group when everything else has gone."""
+    group, client = account.first(ec2.SecurityGroup), account.raw("ec2")
+    account.make(group)
+    assert group.holds_back(account.aws.view()) is None
+    instance = client.run_instances(
+        ImageId=PLACEHOLDER, MinCount=1, MaxCount=1, SecurityGroupIds=[group.live_id(account.aws.view())]
+    )["Instances"][0]["InstanceId"]
+    if state == "stopped":
+        client.stop_instances(InstanceIds=[instance])
+    if state == "terminated":
+        client.terminate_instances(InstanceIds=[instance])
+    said = group.holds_back(account.aws.view())
+    assert (said is None) == (state == "terminated")
+    assert said is None or f"in use by {instance} ({state})" in said
+    assert said is None or "ziggie gpu stop --terminate" in said
+
+
 def test_a_group_that_something_else_uses_is_waited_for_and_then_explained(
     account: Account, naps: list[float]
 ) -> None:

@@ -21,8 +21,15 @@ BUCKET = "arn:aws:s3:::ziggie-assets-prod"
 # A bucket may carry tags from its birth since 2025, which parliament's copy of the table does not have yet:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
 NEWER_THAN_THE_TABLE = {("s3:TagResource", BUCKET)}
-# Whoever writes a bucket's policy can give away what is in the bucket, and that is what a task asks for.
-EXPECTED = {"RESOURCE_POLICY_PRIVILEGE_ESCALATION"}
+# Their kinds of resource stand in AWS's table, and not in parliament's copy of it.
+KINDS_NOT_IN_THE_TABLE = {
+    ("ec2:RunInstances", "arn:aws:ec2:eu-north-1:123456789012:spot-instances-request/*"),
+    ("ssm:StartSession", "arn:aws:ssm:eu-north-1::document/AWS-StartPortForwardingSession"),
+}
+# Whoever writes a bucket's policy can give away what is in the bucket, and that is what a task asks for. What
+# is judged on several resources at once (RunInstances, InvokeModel) stands in several statements, each with
+# a condition of its own; that each resource is one that the action takes is tested below.
+EXPECTED = {"RESOURCE_MISMATCH", "RESOURCE_POLICY_PRIVILEGE_ESCALATION"}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +52,7 @@ def test_every_action_is_granted_on_a_resource_that_it_takes(
     """On any other resource an action grants nothing, without a word from AWS."""
     mistaken = {
         (action, resource)
-        for action, resource in grants - NEWER_THAN_THE_TABLE
+        for action, resource in grants - NEWER_THAN_THE_TABLE - KINDS_NOT_IN_THE_TABLE
         if not takes(parliament, action, resource)
     }
     assert mistaken == set()
@@ -59,12 +66,23 @@ def takes(linter: Any, action: str, resource: str) -> bool:
     return any(linter.is_arn_strictly_valid(kind, form, resource) for kind, form in kinds.items())
 
 
+def _in_the_table(document: policies.Document) -> policies.Document:
+    """Leave out the resources whose kind parliament does not know for that action."""
+    unknown = {resource for _action, resource in KINDS_NOT_IN_THE_TABLE}
+    statements = [
+        {**each, "Resource": [name for name in each["Resource"] if name not in unknown]}
+        for each in document["Statement"]
+    ]
+    return {**document, "Statement": [each for each in statements if each["Resource"]]}
+
+
 def test_linter_finds_nothing_in_the_operators_policy(
     parliament: Any,
     documents: list[policies.Document],
 ) -> None:
     """All actions exist, and every statement is well-formed."""
     older = {action for action, _resource in NEWER_THAN_THE_TABLE}
+    documents = [_in_the_table(each) for each in documents]
     for document in documents:
         for statement in document["Statement"]:
             statement["Action"] = [action for action in statement["Action"] if action not in older]
@@ -90,6 +108,7 @@ def test_role_may_be_passed_by_its_name_only(grants: set[tuple[str, str]]) -> No
     assert {resource for action, resource in grants if action == "iam:PassRole"} == {
         "arn:aws:iam::123456789012:role/ziggie-gpu",
         "arn:aws:iam::123456789012:role/ziggie-lambda",
+        "arn:aws:iam::123456789012:role/ziggie-rotation",
     }
 
 

@@ -50,7 +50,7 @@ class Asked:
         chosen = [part for each in self.only for part in ("--only", each)]
         chosen += ["--from", self.first] if self.first else []
         chosen += ["--until", self.last] if self.last else []
-        return shlex.join(["ziggie", name, *environment, *chosen, *options])
+        return shlex.join(["ziggie", *name.split(), *environment, *chosen, *options])
 
 
 def print_json(record: RunRecord) -> None:

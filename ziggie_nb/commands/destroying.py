@@ -41,8 +41,7 @@ def destroy(
 def _refuse_destroy(
     opened: Runbook, removals: Sequence[core.Removal], confirm: str | None, *, delete_objects: bool
 ) -> None:
-    if not delete_objects:
-        core.refuse_removal(removals, opened.aws)
+    core.refuse_removal(removals, opened.aws, delete_objects=delete_objects)
     account = opened.environment.account_id
     if confirm != account:
         said = f"--confirm says {confirm}" if confirm else "--confirm was not given"

@@ -10,7 +10,7 @@ from getpass import getpass
 from typing import TYPE_CHECKING, Any
 
 from ziggie_nb import migration, rotation, secret_values, terminal
-from ziggie_nb.errors import UsageError, nearest
+from ziggie_nb.errors import RunbookError, UsageError, nearest
 from ziggie_nb.phases.secrets import secret_resources
 from ziggie_nb.records import DRIFT
 from ziggie_nb.resources.answers import unless
@@ -55,13 +55,15 @@ def migrate(*, file: Path, environment: str, dry_run: bool, overwrite: bool) -> 
     for note in planned.notes:
         terminal.say(out, f"Note: {note}")
     if dry_run:
+        if refusal := _refusal(planned):
+            terminal.say(out, refusal)
         terminal.say(out, "Nothing was stored, and the file is as it was (--dry-run).")
         return 0
     if planned.changes_something:
         _refuse_real_values(opened)
     done = migration.migrate(file, store, places, overwrite=overwrite)
     if done.backup is None:
-        terminal.say(out, f"{file} holds no value that belongs into a secret; nothing was changed.")
+        terminal.say(out, f"{file} holds no value that can be moved into a secret; nothing was changed.")
     else:
         terminal.say(
             out,
@@ -69,6 +71,15 @@ def migrate(*, file: Path, environment: str, dry_run: bool, overwrite: bool) -> 
             "read; delete that once everything works.",
         )
     return 0
+
+
+def _refusal(planned: migration.Migration) -> str | None:
+    """Return why this migration would be refused, or None."""
+    try:
+        planned.refuse()
+    except RunbookError as error:
+        return f"Without --dry-run this would be refused: {error}"
+    return None
 
 
 def check(*, file: Path, environment: str) -> int:
@@ -81,14 +92,25 @@ def check(*, file: Path, environment: str) -> int:
     bad = [each for each in findings if each.status is not migration.Status.OK]
     if bad:
         terminal.say(out, f"{len(bad)} of {len(findings)} are not as they should be.")
+    elif not findings:
+        terminal.say(out, f"{file} holds none of the secrets, neither a value nor a reference.")
     else:
         terminal.say(out, f"{file}: all {len(findings)} are as they should be.")
     return DRIFT if bad else 0
 
 
 def restore(*, file: Path, environment: str) -> int:
-    """Write the values back into a file."""
+    """Write the values back into a file.
+
+    Raises:
+        UsageError: this is the sandbox, whose dummies would take the references' place.
+    """
     opened = Runbook.open(environment)
+    if opened.environment.is_sandbox and migration.secrets_referenced(file):
+        raise UsageError(
+            f"The sandbox holds dummies, which would take the place of the references in {file}. Nothing was "
+            "changed. Name the environment that holds the values with --env."
+        )
     done = migration.restore(file, _store(opened))
     out = terminal.console()
     if done.keys:
@@ -117,10 +139,21 @@ def run(*, command: Sequence[str], environment: str, file: Path | None) -> int:
             anthropic=names.anthropic, openai=names.openai, postgres=names.postgres
         )
         found = migration.environment_from_secrets(_store(opened), wanted)
-    variables = {**os.environ, **found.reveal()}
-    if sys.platform != "win32":  # it takes this process's place, signals and all
-        os.execve(program, list(command), variables)  # noqa: S606 - what was asked for
-    return subprocess.call([program, *command[1:]], env=variables)  # noqa: S603 - what was asked for
+    return _started(program, command, {**os.environ, **found.reveal()})
+
+
+def _started(program: str, command: Sequence[str], variables: dict[str, str]) -> int:
+    """Start a program with these variables; where that can be done, in this process's place."""
+    try:
+        if sys.platform != "win32":  # signals and all
+            os.execve(program, list(command), variables)  # noqa: S606 - what was asked for
+        return subprocess.call([program, *command[1:]], env=variables)  # noqa: S603 - what was asked for
+    except ValueError:  # its text may quote what it is about
+        pass
+    raise RunbookError(
+        f"{command[0]} was not started: a name or a value cannot stand in a process's environment. Look for "
+        "an equals sign in a name, and for characters that are no text in a value."
+    )
 
 
 def rotate(*, name: str, environment: str) -> int:
@@ -150,16 +183,30 @@ def rotate(*, name: str, environment: str) -> int:
     return 0
 
 
-def _admin_secret(client: Any, names: Any) -> str | None:
-    """Return the admin secret's name when it is there: without it the rotation is manual."""
+def _admin_secret(client: Any, names: Any) -> str:
+    """Return the admin secret's name.
+
+    Raises:
+        RotationIsManualError: there is none; the database was not even asked.
+    """
     named = names.postgres_admin
-    return named if named and unless(lambda: client.describe_secret(SecretId=named), NO_SUCH_SECRET) else None
+    if named and unless(lambda: client.describe_secret(SecretId=named), NO_SUCH_SECRET):
+        return str(named)
+    raise rotation.manual(names.postgres, named)
 
 
 def _ask_for_key() -> str:
     """Ask without an echo; from a pipe, read one line, so that a password manager can hand it over."""
-    somebody_is_there = sys.stdin.isatty() or "ipykernel" in sys.modules
-    return getpass("The new key (not shown): ") if somebody_is_there else sys.stdin.readline()
+    if sys.stdin.isatty() or _in_a_notebook():
+        return secret_values.hidden("The new key (not shown): ", getpass)
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]  # refused later, in words
+    return sys.stdin.readline()
+
+
+def _in_a_notebook() -> bool:
+    """Tell whether this process is a kernel, whose getpass asks in the browser."""
+    kernel: Any = sys.modules.get("ipykernel.kernelapp")
+    return kernel is not None and bool(kernel.IPKernelApp.initialized())
 
 
 def _not_tried(out: Any) -> rotation.Probe:

@@ -143,6 +143,11 @@ class Resource(ABC):
         del aws, live
         return None
 
+    def notes(self, aws: Aws, live: State | None) -> tuple[str, ...]:
+        """Return sentences for a plan's reader, of what the difference does not tell."""
+        del aws, live
+        return ()
+
     def remaining(self, aws: Aws) -> str | None:
         """Say what AWS still keeps of it after a delete, until when and at what cost; None for nothing."""
         del aws

@@ -53,6 +53,7 @@ def consider(resource: Resource, aws: Aws) -> Change:
         live = resource.read(aws)
         want = wanted(resource, aws, live)
         origin = origin_of(resource, aws, live)
+        notes = resource.notes(aws, live)
     except CredentialsEndedError:
         raise
     except (ClientError, BotoCoreError, RunbookError) as error:
@@ -70,6 +71,7 @@ def consider(resource: Resource, aws: Aws) -> Change:
         origin=origin,
         ours=entries(want, shared),
         others=tuple(entry for entry in entries(live, shared) if entry not in entries(want, shared)),
+        notes=notes,
     )
 
 

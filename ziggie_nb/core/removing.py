@@ -79,16 +79,26 @@ def _removal(
     return Removal(resource, live, goes=True, why=why)
 
 
-def refuse_removal(removals: Iterable[Removal], aws: Aws) -> None:
-    """Refuse a destroy that would lose what is not the runbook's own (objects in a bucket).
+def refuse_removal(removals: Iterable[Removal], aws: Aws, *, delete_objects: bool = False) -> None:
+    """Refuse a destroy that would lose what is not the runbook's own (objects in a bucket), or must fail.
+
+    Args:
+        removals: what would go.
+        aws: a connection.
+        delete_objects: whether what can be emptied will be: that holds nothing back then.
 
     Raises:
         RefusedError: nothing was deleted.
     """
-    reasons = (each.resource.holds_back(aws) for each in removals if each.goes)
+    going = (each.resource for each in removals if each.goes)
+    reasons = (each.holds_back(aws) for each in going if not (delete_objects and _can_be_emptied(each)))
     refused = [reason for reason in reasons if reason]
     if refused:
         raise RefusedError(" ".join(refused))
+
+
+def _can_be_emptied(resource: Resource) -> bool:
+    return type(resource).empty is not Resource.empty
 
 
 def destroy(

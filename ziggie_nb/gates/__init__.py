@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ziggie_nb.checks import Check, Finding, evaluate, row
 from ziggie_nb.errors import UsageError, nearest
-from ziggie_nb.gates import account, cdn, gpu_auto_shutdown, gpu_spot, iam, s3, secrets
+from ziggie_nb.gates import account, bedrock, cdn, gpu_auto_shutdown, gpu_spot, iam, integration, s3, secrets
 
 if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
@@ -33,6 +33,8 @@ CRITERIA: dict[str, tuple[Check, ...]] = {
         "04": secrets.CRITERIA,
         "05": gpu_auto_shutdown.CRITERIA,
         "06": gpu_spot.CRITERIA,
+        "07": bedrock.CRITERIA,
+        "09": integration.CRITERIA,
     }.items()
 }
 """By phase: the exit criteria, in the order in which the plan has their tasks."""

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from ziggie_nb.settings import Environment
 
 PREFIX = "ziggie/"
+ROTATION_FUNCTION = "ziggie-postgres-rotation"
 AT_LEAST = 3  # the plan's
 TASKS = {"anthropic": "7.5.4.2", "openai": "7.5.4.3", "postgres": "7.5.4.4"}
-OWN_KEYS = (None, "alias/aws/secretsmanager")
+OWN_KEY = "alias/aws/secretsmanager"
 
 
 def _name(environment: Environment, which: str) -> str:
@@ -92,16 +93,34 @@ def _encrypted(aws: Aws, environment: Environment) -> Finding:
     findings = []
     for name in (_name(environment, which) for which in TASKS):
         key = _described(aws, name).get("KmsKeyId")
-        holds = key == asked or (asked is None and key in OWN_KEYS)
-        shown = key or "the account's own key"
+        shown = "the account's own key" if _is_own(key) else key
         findings.append(
-            expect(holds=holds, observed=shown, evidence=f"secretsmanager:DescribeSecret {name} → {key}")
+            expect(
+                holds=_is_same_key(key, asked),
+                observed=f"{name}: {shown}",
+                evidence=f"secretsmanager:DescribeSecret {name} → {key}",
+            )
         )
     return _all_of(findings)
 
 
+def _is_own(key: str | None) -> bool:
+    return key is None or key.endswith(OWN_KEY)
+
+
+def _is_same_key(key: str | None, asked: str | None) -> bool:
+    """Compare keys that may be named by ARN, id or alias: AWS need not show what it was told."""
+    if key is None or asked is None:
+        return asked is None and _is_own(key)
+    shorter, longer = sorted((key, asked), key=len)
+    return longer == shorter or longer.endswith((f"/{shorter}", f":{shorter}"))
+
+
 def _nothing_overdue(aws: Aws, environment: Environment) -> Finding:
-    """Judge the age of the value in use: LastChangedDate moves with every tag, a version's date does not."""
+    """Judge the age of the value in use: LastChangedDate moves with every tag, a version's date does not.
+
+    Where a function was asked for, rotation must be on, by that function, as often as asked.
+    """
     limit = timedelta(days=environment.secrets.rotation_days)
     findings = []
     for name in (_name(environment, which) for which in TASKS):
@@ -115,7 +134,23 @@ def _nothing_overdue(aws: Aws, environment: Environment) -> Finding:
                 evidence=f"secretsmanager:ListSecretVersionIds {name} → {_days(age)} days old",
             )
         )
+    if environment.secrets.rotation_function:
+        findings.append(_rotated_by_function(aws, environment))
     return _all_of(findings)
+
+
+def _rotated_by_function(aws: Aws, environment: Environment) -> Finding:
+    name, wanted = environment.secrets.postgres, environment.secrets.rotation_days
+    found = _described(aws, name)
+    function = str(found.get("RotationLambdaARN") or "none").rpartition(":")[2]
+    days = found.get("RotationRules", {}).get("AutomaticallyAfterDays")
+    is_on = bool(found.get("RotationEnabled"))
+    shown = f"by {function}, every {days} days" if is_on else "off"
+    return expect(
+        holds=is_on and function == ROTATION_FUNCTION and days == wanted,
+        observed=f"{name}: rotation {shown}",
+        evidence=f"secretsmanager:DescribeSecret {name} → RotationEnabled={is_on}, {function}, {days}",
+    )
 
 
 def _age(aws: Aws, name: str) -> timedelta | None:

@@ -11,7 +11,16 @@ import re
 from typing import TYPE_CHECKING
 
 from ziggie_nb.errors import UsageError, nearest
-from ziggie_nb.phases import account, gpu_auto_shutdown, gpu_spot, iam, s3_assets, secrets
+from ziggie_nb.phases import (
+    account,
+    bedrock,
+    gpu_auto_shutdown,
+    gpu_spot,
+    iam,
+    integration,
+    s3_assets,
+    secrets,
+)
 from ziggie_nb.phases.model import Phase
 
 if TYPE_CHECKING:
@@ -26,6 +35,8 @@ PHASES = (
     secrets.PHASE,
     gpu_auto_shutdown.PHASE,
     gpu_spot.PHASE,
+    bedrock.PHASE,
+    integration.PHASE,
 )
 
 

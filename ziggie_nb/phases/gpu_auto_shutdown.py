@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ziggie_nb import policies, prices
 from ziggie_nb.functions import gpu_auto_shutdown as source
+from ziggie_nb.functions.gpu_auto_shutdown.settings import Settings
 from ziggie_nb.phases.model import Phase
 from ziggie_nb.preflight.gpu_auto_shutdown import CHECKS
 from ziggie_nb.resources import alarms, events, functions, iam, logs, sns
@@ -130,6 +131,11 @@ def _alarms(
             f"{environment.gpu_auto_shutdown.rule} and its target.",
         ),
     )
+
+
+def idle_settings(environment: Environment) -> Settings:
+    """Return what the function is told, as it reads it itself."""
+    return Settings.from_environment(variables(environment))
 
 
 def cycle_minutes(schedule: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ziggie_nb import __version__
+from ziggie_nb.gpu import daily
 from ziggie_nb.phases.model import Phase
 from ziggie_nb.preflight.gpu_spot import CHECKS
 from ziggie_nb.resources import ec2
@@ -77,4 +78,5 @@ PHASE = Phase(
     needs=("02",),
     resources=gpu_spot_resources,
     checks=CHECKS,
+    grants=daily.grants,
 )

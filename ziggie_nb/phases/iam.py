@@ -84,12 +84,12 @@ def _managed_policies(environment: Environment) -> tuple[iam.ManagedPolicy, ...]
             task="7.5.2.6",
             name=bedrock_name,
             description="Ziggie: ask Claude through Bedrock",
-            document=policies.bedrock_invoke(**place, geography=_geography(environment.region)),
+            document=policies.bedrock_invoke(**place, geography=geography(environment.region)),
         ),
     )
 
 
-def _geography(region: str) -> str:
+def geography(region: str) -> str:
     """Return the prefix of Bedrock's inference profiles in a region.
 
     https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ziggie_nb.checks import Check
     from ziggie_nb.core import Resource
+    from ziggie_nb.policies import Grant
     from ziggie_nb.settings import Environment
 
 Builder = Callable[["Environment"], tuple["Resource", ...]]
 
 
 def _nothing(_environment: Environment) -> tuple[Resource, ...]:
+    return ()
+
+
+def _no_grants(_environment: Environment) -> tuple[Grant, ...]:
     return ()
 
 
@@ -31,6 +36,7 @@ class Phase:
         needs: phases whose gates must have passed.
         resources: builds its resources, in the order in which they stand on each other.
         checks: what it looks at first.
+        grants: what the operator's policy must grant for the day's work with what it has built.
     """
 
     id: str
@@ -41,3 +47,4 @@ class Phase:
     needs: tuple[str, ...] = ()
     resources: Builder = field(default=_nothing, repr=False)
     checks: tuple[Check, ...] = ()
+    grants: Callable[[Environment], tuple[Grant, ...]] = field(default=_no_grants, repr=False)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from ziggie_nb import prices
 from ziggie_nb.aws import error_code
 from ziggie_nb.checks import REAL_AWS_ONLY, Check, Finding, Verdict, Wait, expect, passed, skipped
 from ziggie_nb.migration.references import references_in
 from ziggie_nb.rotation import rotation_state
-from ziggie_nb.secret_values import env_file, file_variables, places
+from ziggie_nb.secret_values import database_address, env_file, file_variables, places
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from ziggie_nb.aws import Aws
     from ziggie_nb.settings import Environment
 
 NAMESPACE = "ziggie/"
+CONNECT_SECONDS = 3.0
 
 
 def names(environment: Environment) -> tuple[str, ...]:
@@ -36,10 +42,10 @@ def namespace(_aws: Aws, environment: Environment) -> Finding:
 
 def kms_key(_aws: Aws, environment: Environment) -> Finding:
     """Name the key; whether the caller may use it shows when it is used."""
-    key = environment.secrets.kms_key_arn
+    key, evidence = environment.secrets.kms_key_arn, "parameter secrets.kms_key_arn"
     if key is None:
-        return passed("the account's own, aws/secretsmanager", "parameter secrets.kms_key_arn is empty")
-    return skipped(f"{REAL_AWS_ONLY}: {key}", "parameter secrets.kms_key_arn")
+        return passed("the account's own, aws/secretsmanager", f"{evidence} is empty")
+    return skipped(f"{REAL_AWS_ONLY}: whether {key} may be used shows when a secret is stored", evidence)
 
 
 def rotation(aws: Aws, environment: Environment) -> Finding:
@@ -50,8 +56,20 @@ def rotation(aws: Aws, environment: Environment) -> Finding:
         state = _state(aws, environment, name, by_command=by_command and name == environment.secrets.postgres)
         words.append(f"{name}: {state.words if state else 'not stored yet'}")
         overdue += [name] if state and state.overdue else []
+    admin = environment.secrets.postgres_admin
+    if environment.secrets.rotation_function:
+        words += [network_in_words(aws, environment)]
     observed = "; ".join(words)
-    evidence = "secretsmanager:DescribeSecret, secretsmanager:ListSecretVersionIds"
+    evidence = "secretsmanager:DescribeSecret, ListSecretVersionIds, ListSecrets"
+    if environment.secrets.rotation_function and not by_command:
+        wait = Wait(
+            who="whoever keeps the database",
+            where=f"a secret {admin} with a login that may make users (username, password, host, port)",
+            usually="five minutes",
+        )
+        return Finding(
+            Verdict.WAIT, f"the function has no admin secret {admin} yet; {observed}", evidence, wait
+        )
     if not overdue:
         return passed(observed, evidence)
     wait = Wait(
@@ -60,6 +78,38 @@ def rotation(aws: Aws, environment: Environment) -> Finding:
         usually="five minutes for each",
     )
     return Finding(Verdict.WAIT, observed, evidence, wait)
+
+
+def network_in_words(
+    aws: Aws,
+    environment: Environment,
+    connect: Callable[[tuple[str, int], float], AbstractContextManager[object]] = socket.create_connection,
+) -> str:
+    """Say how the rotation function gets to the database, what that costs, and whether the database answers.
+
+    That it answers here proves nothing for Lambda, and is said so.
+
+    Args:
+        aws: tells whether this is AWS: elsewhere nothing is connected to.
+        environment: names the database by its variables.
+        connect: opens a connection to host and port within some seconds.
+    """
+    said = (
+        "the function has no fixed address, so the database must let it in from anywhere (with TLS), or the "
+        "function goes into a VPC by hand, whose NAT gateway costs about "
+        f"${prices.NAT_GATEWAY_MONTH:.0f} a month"
+    )
+    if aws.endpoint is not None:
+        return f"{said}; whether it is reached: {REAL_AWS_ONLY}"
+    address = database_address(environment)
+    if address is None:
+        return f"{said}; where the database is stands in its secret alone, so it was not tried"
+    try:
+        with connect(address, CONNECT_SECONDS):
+            answers = "answers"
+    except OSError:
+        answers = "does not answer"
+    return f"{said}; from here {address[0]}:{address[1]} {answers}, which says little about Lambda"
 
 
 def _state(aws: Aws, environment: Environment, name: str, *, by_command: bool) -> Any:
@@ -77,7 +127,12 @@ def _state(aws: Aws, environment: Environment, name: str, *, by_command: bool) -
 
 
 def _exists(aws: Aws, name: str | None) -> bool:
-    return name is not None and _described(aws, name) is not None
+    """Tell whether there is a secret of this name, by a call that needs no permission for it."""
+    if name is None:
+        return False
+    by_name: Any = [{"Key": "name", "Values": [name]}]  # which finds what begins so
+    pages = aws.client("secretsmanager").get_paginator("list_secrets").paginate(Filters=by_name)
+    return any(each.get("Name") == name for page in pages for each in page["SecretList"])
 
 
 def _described(aws: Aws, name: str) -> Any | None:
@@ -123,7 +178,6 @@ CHECKS = (
         title="Key that encrypts them",
         expected="the account's own, or one that the caller may use",
         look=kms_key,
-        permissions=("kms:Decrypt", "kms:GenerateDataKey"),
     ),
     Check(
         id="rotation",
@@ -131,7 +185,11 @@ CHECKS = (
         title="Rotation",
         expected="nothing overdue",
         look=rotation,
-        permissions=("secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds"),
+        permissions=(
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:ListSecretVersionIds",
+            "secretsmanager:ListSecrets",
+        ),
     ),
     Check(
         id="env-file",

@@ -61,6 +61,18 @@ class LaunchProof(Proof):
         "iam:PassRole",
     )
 
+    def grants(self, environment: Environment) -> tuple[policies.Grant, ...]:
+        """Return what a launch needs: what our user may, and a look at the profile."""
+        document = policies.ec2_control(
+            account_id=environment.account_id,
+            region=environment.region,
+            gpu_role=environment.iam.gpu_role,
+            instance_types=(environment.gpu_spot.instance_type,),
+        )
+        profile = f"arn:aws:iam::{environment.account_id}:instance-profile/{environment.iam.gpu_role}"
+        look = policies.Grant(("iam:GetInstanceProfile",), (profile,))
+        return (look, *policies.grants_of(document))
+
     def digest(self, aws: Aws) -> str:
         """Return the digest of what the template launches."""
         text = json.dumps(self.resource.desired(aws), sort_keys=True)
@@ -165,24 +177,6 @@ def proof(environment: Environment) -> LaunchProof:
         title="Spot launch from the template",
         resource=template,
         environment=environment,
-    )
-
-
-def grants(environment: Environment) -> tuple[policies.Grant, ...]:
-    """Return what the operator needs for a launch: what the applications' user may, and a look at its role."""
-    document = policies.ec2_control(
-        account_id=environment.account_id,
-        region=environment.region,
-        gpu_role=environment.iam.gpu_role,
-        instance_types=(environment.gpu_spot.instance_type,),
-    )
-    profile = f"arn:aws:iam::{environment.account_id}:instance-profile/{environment.iam.gpu_role}"
-    return (
-        policies.Grant(("iam:GetInstanceProfile",), (profile,)),
-        *(
-            policies.Grant(tuple(each["Action"]), tuple(each["Resource"]), each.get("Condition"))
-            for each in document["Statement"]
-        ),
     )
 
 

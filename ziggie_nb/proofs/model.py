@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
     from ziggie_nb.core import Resource
+    from ziggie_nb.policies import Grant
+    from ziggie_nb.settings import Environment
 
 PROVED = "ziggie:proved"
 """The tag with the digest of what was proven last."""
@@ -52,7 +54,17 @@ class Proof(ABC):
     resource: Resource
 
     permissions: ClassVar[tuple[str, ...]]
-    """IAM actions it needs beside those of the resource."""
+    """IAM actions it needs beside those of the resource, for a reader."""
+
+    def grants(self, environment: Environment) -> tuple[Grant, ...]:
+        """Return what the operator's policy must grant for it; nothing where it never runs on AWS."""
+        del environment
+        return ()
+
+    @property
+    def off(self) -> str | None:
+        """Why the parameters do not want it at all, or None."""
+        return None
 
     @abstractmethod
     def digest(self, aws: Aws) -> str:

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ziggie_nb.core import Action, ErrorFacts, Status, facts
 from ziggie_nb.errors import CredentialsEndedError, RunbookError, WaitingError
-from ziggie_nb.proofs import gpu_auto_shutdown, gpu_spot
+from ziggie_nb.proofs import bedrock, gpu_auto_shutdown, gpu_spot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PROOFS: dict[str, tuple[Callable[[Environment], Proof], ...]] = {
     "05": (gpu_auto_shutdown.proof,),
     "06": (gpu_spot.proof,),
+    "07": (bedrock.proof,),
 }
 """By phase: what builds its proofs."""
 
@@ -66,6 +67,8 @@ def consider(proof: Proof, aws: Aws, *, asked: bool, is_sandbox: bool) -> Trial:
         asked: whether ``--prove`` was given.
         is_sandbox: elsewhere instances cost money, so nothing is tried there unasked.
     """
+    if proof.off is not None:
+        return Trial(proof, Action.SKIP, Status.SKIPPED, proof.off)
     if not asked and not _due(proof, aws):
         return Trial(proof, Action.KEEP, Status.DONE, "proven already, for what is there now")
     if not asked and not is_sandbox:

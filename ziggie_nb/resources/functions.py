@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -119,8 +120,12 @@ class Function(Resource):
             # In every region; at so few calls the other architecture's lower price is less than a cent.
             "architecture": "x86_64",
             "tracing": "PassThrough",
-            "code_sha256": packaging.package(self.source).sha256,
+            "code_sha256": self.package().sha256,
         }
+
+    def package(self) -> packaging.Package:
+        """Return its code as it is uploaded."""
+        return packaging.package(self.source)
 
     def read(self, aws: Aws) -> State | None:
         """Return its configuration, the digest of its code, its tags, and what its parts compare."""
@@ -160,7 +165,7 @@ class Function(Resource):
         """Create it; return what is there where it was there after all: an earlier answer was lost."""
         parameters: Any = {
             "FunctionName": self.name,
-            "Code": {"ZipFile": packaging.package(self.source).content},
+            "Code": {"ZipFile": self.package().content},
             "Architectures": [want["architecture"]],
             "Tags": want["tags"],
             **_configuration(want),
@@ -172,7 +177,7 @@ class Function(Resource):
         return None if made else self._read(aws)
 
     def _write_code(self, aws: Aws, want: State) -> None:
-        content, architectures = packaging.package(self.source).content, [want["architecture"]]
+        content, architectures = self.package().content, [want["architecture"]]
         self._write(
             aws,
             lambda: aws.client("lambda").update_function_code(
@@ -315,14 +320,8 @@ class FunctionEnvironment(FunctionPart):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FunctionPermission(FunctionPart):
-    """Lets one rule call the function; statements of others are kept.
-
-    Attributes:
-        rule: the rule. Without its ARN in the statement, any rule of any account could.
-    """
-
-    rule: ScheduleRule
+class InvokePermission(FunctionPart):
+    """Lets a service of AWS call the function for one source; statements of others are kept."""
 
     kind: ClassVar[str] = "Permission to call the function"
     shared: ClassVar[frozenset[str]] = frozenset({"statements"})
@@ -331,17 +330,24 @@ class FunctionPermission(FunctionPart):
         "lambda:GetPolicy",
         "lambda:RemovePermission",
     )
-    sid: ClassVar[str] = "ZiggieSchedule"
+    sid: ClassVar[str]
+    service: ClassVar[str]
+    """Who calls, e.g. ``events.amazonaws.com``."""
+
+    @abstractmethod
+    def source(self, aws: Aws) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return for whom it may call: AddPermission's parameter, and the condition that it becomes."""
 
     def desired(self, aws: Aws) -> State:
         """Return our statement by its Sid, as Lambda writes it."""
+        _parameter, condition = self.source(aws)
         statement = {
             "Sid": self.sid,
             "Effect": "Allow",
-            "Principal": {"Service": "events.amazonaws.com"},
+            "Principal": {"Service": self.service},
             "Action": INVOKE,
             "Resource": self.function.arn(aws),
-            "Condition": {"ArnLike": {"AWS:SourceArn": self.rule.arn(aws)}},
+            "Condition": condition,
         }
         return {"statements": policies.statements_by_sid(policies.document({"": statement}))}
 
@@ -366,12 +372,10 @@ class FunctionPermission(FunctionPart):
             self._add(aws)
 
     def _add(self, aws: Aws) -> None:
+        parameter, _condition = self.source(aws)
+        named: Any = parameter
         aws.client("lambda").add_permission(
-            FunctionName=self.name,
-            StatementId=self.sid,
-            Action=INVOKE,
-            Principal="events.amazonaws.com",
-            SourceArn=self.rule.arn(aws),
+            FunctionName=self.name, StatementId=self.sid, Action=INVOKE, Principal=self.service, **named
         )
 
     def _remove(self, aws: Aws) -> None:
@@ -382,6 +386,25 @@ class FunctionPermission(FunctionPart):
         """Take our statement out."""
         del live
         self._remove(aws)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionPermission(InvokePermission):
+    """Lets one rule call the function.
+
+    Attributes:
+        rule: the rule. Without its ARN in the statement, any rule of any account could.
+    """
+
+    rule: ScheduleRule
+
+    sid: ClassVar[str] = "ZiggieSchedule"
+    service: ClassVar[str] = "events.amazonaws.com"
+
+    def source(self, aws: Aws) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return the rule."""
+        arn = self.rule.arn(aws)
+        return {"SourceArn": arn}, {"ArnLike": {"AWS:SourceArn": arn}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,12 @@ from botocore.exceptions import ClientError
 
 from ziggie_nb import prices
 from ziggie_nb.aws import error_code
-from ziggie_nb.core import Resource, State
+from ziggie_nb.core import Origin, Resource, State, ownership_tags
 from ziggie_nb.core.comparing import wanted
 from ziggie_nb.errors import RunbookError
 from ziggie_nb.migration import secrets_referenced
 from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, unless
+from ziggie_nb.secrets import keep_values_out_of_debug_logs
 
 if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
@@ -24,13 +25,16 @@ if TYPE_CHECKING:
 GONE = "ResourceNotFoundException"
 OWN_KEY = "alias/aws/secretsmanager"
 STORED = "stored"
+SCHEDULED = "scheduled for deletion"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Secret(Resource):
     """A secret with a value; which value is compared by nobody but ``ziggie secrets``.
 
-    A present value is never replaced here: after a rotation that would write the old password back.
+    A present value is never replaced here: after a rotation that would write the old password back. A secret
+    of ours that is scheduled for deletion counts as absent, and creating it restores it with the value it
+    had; one of somebody else's has to be adopted for that.
 
     Attributes:
         description: what it is for.
@@ -48,9 +52,14 @@ class Secret(Resource):
     tagged: ClassVar[bool] = True
     reversible: ClassVar[str] = "yes; a deleted secret can be restored within its recovery window"
     permissions: ClassVar[tuple[str, ...]] = (
+        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+        "kms:Decrypt",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
         "secretsmanager:CreateSecret",
         "secretsmanager:DeleteSecret",
         "secretsmanager:DescribeSecret",
+        "secretsmanager:ListSecretVersionIds",
         "secretsmanager:PutSecretValue",
         "secretsmanager:RestoreSecret",
         "secretsmanager:TagResource",
@@ -63,8 +72,11 @@ class Secret(Resource):
         return prices.SECRET_MONTH
 
     def scope(self, place: Place) -> tuple[str, ...]:
-        """Return its ARN; Secrets Manager ends it with six characters of its own."""
-        return (f"arn:aws:secretsmanager:{place.region}:{place.account_id}:secret:{self.name}-??????",)
+        """Return its ARN, which Secrets Manager ends with six characters of its own, and its key's."""
+        secret = f"arn:aws:secretsmanager:{place.region}:{place.account_id}:secret:{self.name}-??????"
+        # A policy cannot name a key by its alias.
+        by_key = self.kms_key_arn is not None and ":key/" in self.kms_key_arn
+        return (secret, str(self.kms_key_arn)) if by_key else (secret,)
 
     def desired(self, aws: Aws) -> State:
         """Return description and key, and that there is a value."""
@@ -72,21 +84,36 @@ class Secret(Resource):
         return {"description": self.description, "kms_key": self.kms_key_arn, "value": STORED}
 
     def read(self, aws: Aws) -> State | None:
-        """Return what DescribeSecret tells; None also when it is scheduled for deletion."""
-        return aws.look(f"live:{self.key}", lambda: self._read(aws))
+        """Return what DescribeSecret tells; None also when one of ours is scheduled for deletion."""
+        return aws.look(f"live:{self.key}", lambda: self._state(self._look(aws)))
 
-    def _read(self, aws: Aws) -> State | None:
-        found = self._described(aws)
-        if found is None or found.get("DeletedDate"):
+    def _state(self, found: Any | None) -> State | None:
+        if found is None:
             return None
-        stages = found.get("VersionIdsToStages", {}).values()
-        key = found.get("KmsKeyId")
+        tags = tags_as_dict(found.get("Tags", []))
+        scheduled = found.get("DeletedDate") is not None
+        if scheduled and self.origin({"tags": tags}) is not Origin.SOMEBODY:
+            return None
         return {
             "description": found.get("Description", ""),
-            "kms_key": None if key == OWN_KEY else key,
-            "value": STORED if any("AWSCURRENT" in labels for labels in stages) else None,
-            "tags": tags_as_dict(found.get("Tags", [])),
+            "kms_key": self._key(found.get("KmsKeyId")),
+            "value": SCHEDULED if scheduled else STORED if _has_value(found) else None,
+            "tags": tags,
         }
+
+    def _key(self, found: str | None) -> str | None:
+        """Return the key as the parameters name it: AWS may show a key's id, or an alias's ARN, in its place.
+
+        https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
+        """
+        if found is None or found.endswith(OWN_KEY):
+            return None
+        asked = self.kms_key_arn or ""
+        return asked if asked.endswith((f"/{found}", f":{found}")) or found.endswith(f":{asked}") else found
+
+    def _look(self, aws: Aws) -> Any | None:
+        """Describe it once in a view."""
+        return aws.look(f"described:{self.key}", lambda: self._described(aws))
 
     def _described(self, aws: Aws) -> Any | None:
         client = aws.client("secretsmanager")
@@ -94,15 +121,20 @@ class Secret(Resource):
 
     def unready(self, aws: Aws, live: State | None) -> str | None:
         """Return what must be given before it can be stored: a value, and leave to send it there."""
-        if live is not None and live["value"] == STORED:
+        del live
+        found = self._look(aws)
+        if found is not None and _has_value(found):
             return None
-        if live is None and self._is_scheduled(aws):
-            return None
-        refused = aws.refuses_secrets
-        return refused or self.source.missing()
+        return aws.refuses_secrets or self.source.missing()
 
-    def _is_scheduled(self, aws: Aws) -> bool:
-        return (self._described(aws) or {}).get("DeletedDate") is not None
+    def notes(self, aws: Aws, live: State | None) -> tuple[str, ...]:
+        """Say where its first value will come from, or that it comes back with the one it had."""
+        del live
+        found = self._look(aws)
+        if found is not None and found.get("DeletedDate"):
+            return ("It is scheduled for deletion, and is restored with the value it had.",)
+        note = None if found is not None and _has_value(found) else self.source.note()
+        return (note,) if note else ()
 
     def put(self, aws: Aws, want: State, live: State | None) -> None:
         """Create it, restore it, or bring description, key and tags in line; a present value stays.
@@ -110,8 +142,9 @@ class Secret(Resource):
         Raises:
             RunbookError: there is no value to store, or none may be sent to this endpoint.
         """
-        if live is None:
+        if live is None or live["value"] == SCHEDULED:
             live = self._restored(aws)
+            want = {**want, "tags": {**want["tags"], **ownership_tags(live)}}
         if live is None:
             self._create(aws)
             return
@@ -133,7 +166,10 @@ class Secret(Resource):
         if not self._is_scheduled(aws):
             return None
         aws.client("secretsmanager").restore_secret(SecretId=self.name)
-        return self._read(aws)
+        return self._state({**(self._described(aws) or {}), "DeletedDate": None})
+
+    def _is_scheduled(self, aws: Aws) -> bool:
+        return (self._described(aws) or {}).get("DeletedDate") is not None
 
     def creation(self, aws: Aws) -> dict[str, Any]:
         """Return what CreateSecret is told beside name and value, for whoever else creates it."""
@@ -156,6 +192,7 @@ class Secret(Resource):
     def _value(self, aws: Aws) -> str:
         if aws.refuses_secrets:
             raise RunbookError(aws.refuses_secrets)
+        keep_values_out_of_debug_logs()
         return json.dumps(self.source.value())
 
     def delete(self, aws: Aws, live: State) -> None:
@@ -184,3 +221,8 @@ class Secret(Resource):
         if deleted is None:
             return None
         return f"until {deleted:%Y-%m-%d} it can be restored (the next run does); it costs nothing meanwhile"
+
+
+def _has_value(found: Any) -> bool:
+    """Tell whether a version of what DescribeSecret has described is in use."""
+    return any("AWSCURRENT" in labels for labels in found.get("VersionIdsToStages", {}).values())

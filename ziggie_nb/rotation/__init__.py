@@ -7,7 +7,7 @@ plan made after a rotation finds nothing to change.
 """
 
 from .api_keys import ANTHROPIC, OPENAI, KeyRotation, Probe, Provider, list_models, rotate_api_key
-from .postgres import Rotated, rotate
+from .postgres import Rotated, manual, rotate
 from .progress import Progress, RotationBrokenOffError, RotationIsManualError
 from .state import Kind, RotationState, rotation_state
 
@@ -24,6 +24,7 @@ __all__ = [
     "RotationIsManualError",
     "RotationState",
     "list_models",
+    "manual",
     "rotate",
     "rotate_api_key",
     "rotation_state",

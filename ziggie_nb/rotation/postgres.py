@@ -125,18 +125,23 @@ def _run(rotation: Rotation, step: str, sleep: Callable[[float], None]) -> None:
     lagging(rotation.run, step)
 
 
+def manual(secret: str, admin_secret: str | None) -> RotationIsManualError:
+    """Return the refusal of a rotation for which there is no admin secret, whether or not one is named."""
+    kept = f"the secret {admin_secret}" if admin_secret else "an admin secret"
+    return RotationIsManualError(
+        f"{secret} is rotated by hand, because {kept} does not exist. Nothing was touched. To let this "
+        "command do it, store there the login of a database user that may make users (username, password, "
+        "host, port)."
+    )
+
+
 @contextmanager
 def _explained(secret: str, admin_secret: str | None) -> Iterator[None]:
     """Turn the function's errors into the runbook's."""
     try:
         yield
     except AdminSecretMissingError as error:
-        kept = f"the secret {admin_secret}" if admin_secret else "an admin secret"
-        raise RotationIsManualError(
-            f"{secret} is rotated by hand, because {kept} does not exist. Nothing was touched. To let this "
-            "command do it, store there the login of a database user that may make users (username, "
-            "password, host, port)."
-        ) from error
+        raise manual(secret, admin_secret) from error
     except RotationError as error:
         raise RotationBrokenOffError(
             f"{secret} was not rotated; what applications use still works. {error} Then run this again: "

@@ -19,7 +19,9 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
 from ziggie_nb.sandbox import (
+    bedrock,
     cloudwatch,
+    desk,
     ec2,
     ec2_launch_templates,
     ec2_market,
@@ -112,6 +114,7 @@ class Front:
         moto_api_backend.reset()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._cloudfront = CloudFront()
+        desk.clear(self.directory)
         for name in self.taken_buckets:
             s3_backends[_SOMEBODY_ELSE]["aws"].create_bucket(name, "us-east-1")
         mock_random.seed(_SEED)
@@ -120,6 +123,7 @@ class Front:
         """Answer one call."""
         request = Request(environ)
         response = _refusal(request) or self._control(request) or self._cloudfront.answer(request)
+        response = response or bedrock.answer(request)
         return (response or self._moto)(environ, start_response)
 
     def _control(self, request: Request) -> Response | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
+from moto.awslambda.utils import get_backend
 from moto.secretsmanager.exceptions import InvalidRequestException
 from moto.secretsmanager.models import SecretsManagerBackend
 
@@ -37,3 +39,35 @@ def read_the_version_that_is_current_now(
         secret: Any = backend.secrets[secret_id]
         secret.set_default_version_id(named["move_to_version_id"])
     return answer
+
+
+@corrects(SecretsManagerBackend, "rotate_secret")
+def set_a_schedule_without_rotating(  # noqa: PLR0913, PLR0917 - moto's own
+    former: Callable[..., str],
+    backend: SecretsManagerBackend,
+    secret_id: str,
+    client_request_token: str | None = None,
+    rotation_lambda_arn: str | None = None,
+    rotation_rules: dict[str, Any] | None = None,
+    rotate_immediately: bool = True,  # noqa: FBT001, FBT002
+) -> str:
+    """Moto leaves AWSPENDING behind, and with a function that changes nothing no current value.
+
+    With ``RotateImmediately=False`` AWS tries the function on a version that it makes for that and takes away
+    again. Here the function is not called: the sandbox has no database that it could log in to.
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
+    """
+    rest = (client_request_token, rotation_lambda_arn, rotation_rules)
+    if rotate_immediately or rotation_lambda_arn is None or secret_id not in backend.secrets:
+        return former(backend, secret_id, *rest, rotate_immediately)
+    get_backend(backend.account_id, backend.region_name).get_function(rotation_lambda_arn)
+    secret: Any = backend.secrets[secret_id]
+    before = {name: copy.deepcopy(getattr(secret, name)) for name in _WHAT_A_ROTATION_CHANGES}
+    answer = former(backend, secret_id, client_request_token, None, rotation_rules, rotate_immediately)
+    for name, value in before.items():
+        setattr(secret, name, value)
+    secret.rotation_lambda_arn = rotation_lambda_arn
+    return answer
+
+
+_WHAT_A_ROTATION_CHANGES = ("versions", "default_version_id", "last_rotation_date", "last_changed_date")

@@ -388,7 +388,7 @@ TEMPLATE_NAME = name_of("a launch template's name", r"_()./-", longest=128, shor
 KEY_PAIR_NAME = name_of("a key pair's name", r"_.-", longest=255)
 TAG_VALUE = name_of("a tag's value", r" _.:/=+@-", longest=256)
 BUDGET_NAME = name_of("a budget's name", r" _.()-", longest=100)
-MODEL_ID = name_of("a Bedrock model's or inference profile's id", r"_.:/-", longest=2048)
+MODEL_ID = name_of("a Bedrock model's or inference profile's id, or a family", r" _.:/-", longest=2048)
 SPOT_TYPE = choice("one-time", "persistent")
 PRICE_CLASS = choice("PriceClass_100", "PriceClass_200", "PriceClass_All")
 

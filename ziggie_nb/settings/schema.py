@@ -187,8 +187,13 @@ class Secrets(Section):
         description="Name of the secret with a login that may make database users; without that secret "
         "the database's rotation is manual",
     )
+    rotation_function: Annotated[bool, BOOLEAN] = Field(
+        default=False,
+        description="Let a Lambda function rotate the database's login, in place of `ziggie secrets rotate`; "
+        "it must reach the database",
+    )
     env_file: Annotated[Path | None, optional(FILE)] = Field(
-        default=None,
+        default=Path(".env"),
         description="The .env file that values are taken from and that references stand in; null: none",
     )
 
@@ -315,7 +320,8 @@ class Bedrock(Section):
     enabled: Annotated[bool, BOOLEAN] = Field(default=True, description="Whether the phase is wanted at all")
     model: Annotated[str, aws.MODEL_ID] = Field(
         default="anthropic.claude-3-sonnet-20240229-v1:0",
-        description="Model or inference profile; the default is the plan's, which AWS has retired",
+        description="Model, inference profile, or family such as claude sonnet; the default is the plan's: "
+        "AWS has retired it, and its successor is asked",
     )
     max_tokens: Annotated[int, whole_number(1, 1_000_000, "tokens")] = Field(
         default=4096, description="Longest answer in tokens"
@@ -337,8 +343,8 @@ class CostMonitoring(Section):
 class Integration(Section):
     """Phase 09: what other programs read."""
 
-    mcp_file: Annotated[Path, FILE] = Field(
-        default=Path(".mcp.json"), description="MCP configuration that the servers are added to"
+    mcp_file: Annotated[Path | None, optional(FILE)] = Field(
+        default=Path(".mcp.json"), description="MCP configuration that the servers are added to; null: none"
     )
 
 
@@ -518,6 +524,9 @@ class Environment(Section):
         if len(key) > 1 and key[3] != self.region:
             rule = f"must be a key of this environment's region, {self.region}"
             yield ("secrets", "kms_key_arn"), f"is {shown(self.secrets.kms_key_arn)}, but {rule}."
+        if self.secrets.rotation_function and self.secrets.postgres_admin is None:
+            rule = "needs secrets.postgres_admin: the login with which the function makes database users"
+            yield ("secrets", "rotation_function"), f"is true, but {rule}."
 
     def _delivery_conflicts(self) -> Iterator[Conflict]:
         assets = self.s3_assets

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cloudfront, ec2, gpu_auto_shutdown, iam, s3, secrets_manager
+from . import cloudfront, ec2, gpu_auto_shutdown, iam, mcp_entry, rotation, s3, secrets_manager
 from .model import Path, Table, Tampering
 
 if TYPE_CHECKING:
@@ -21,14 +21,17 @@ TABLES: dict[type[Resource], Table] = {
     **s3.TABLE,
     **cloudfront.TABLE,
     **secrets_manager.TABLE,
+    **rotation.TABLE,
     **gpu_auto_shutdown.TABLE,
     **ec2.TABLE,
+    **mcp_entry.TABLE,
 }
 
 UNCHANGEABLE: dict[type[Resource], dict[str, str]] = {
     **iam.UNCHANGEABLE,
     **s3.UNCHANGEABLE,
     **secrets_manager.UNCHANGEABLE,
+    **rotation.UNCHANGEABLE,
     **gpu_auto_shutdown.UNCHANGEABLE,
     **ec2.UNCHANGEABLE,
 }

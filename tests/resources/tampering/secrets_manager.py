@@ -46,5 +46,7 @@ TABLE: dict[type[Resource], Table] = {
 }
 
 UNCHANGEABLE: dict[type[Resource], dict[str, str]] = {
-    secrets_manager.Secret: {"value": "AWSCURRENT can be moved and not be taken away; test_secrets_manager.py"}
+    secrets_manager.Secret: {
+        "value": "AWSCURRENT can be moved and not be taken away; test_secrets_manager.py"
+    }
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,7 +39,7 @@ class KeyPair(Resource):
         file: where the private half lies, in OpenSSH's format.
     """
 
-    file: Path
+    file: Path = field(compare=False)  # two desks that plan the same account have the same plan
 
     kind: ClassVar[str] = "Key pair"
     tagged: ClassVar[bool] = True

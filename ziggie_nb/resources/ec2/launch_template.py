@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ziggie_nb.aws import until_settled
 from ziggie_nb.core import KNOWN_AFTER_APPLY, Resource, State
 from ziggie_nb.errors import RunbookError
 from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, unless
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ziggie_nb.resources.ec2.security_group import SecurityGroup
 
 GONE = "InvalidLaunchTemplateName.NotFoundException"
+NO_VERSION = "InvalidLaunchTemplateId.VersionNotFound"
 VERSIONS_KEPT = 5
 """Old versions are for looking back; ``$Default`` is what instances are launched from."""
 MARKED = ("instance", "spot-instances-request", "volume")
@@ -200,7 +202,12 @@ class LaunchTemplate(Resource):
                 LaunchTemplateData=self._data(want),
             )
             number = added["LaunchTemplateVersion"]["VersionNumber"]
-        ec2.modify_launch_template(LaunchTemplateName=self.name, DefaultVersion=str(number))
+        # A version made a moment ago is not known everywhere yet.
+        until_settled(
+            lambda: ec2.modify_launch_template(LaunchTemplateName=self.name, DefaultVersion=str(number)),
+            NO_VERSION,
+            seconds=20,
+        )
         self._prune(aws, number)
 
     def _prune(self, aws: Aws, default: int) -> None:

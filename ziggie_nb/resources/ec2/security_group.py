@@ -23,7 +23,8 @@ GONE = "InvalidGroup.NotFound"
 IN_USE = "DependencyViolation"
 LET_GO_SECONDS = 60.0
 """An ended instance's network interface stays in its group for some seconds."""
-ALIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
+THERE = ("pending", "running", "stopping", "stopped")
+ALIVE = (*THERE, "shutting-down")
 
 
 EVERYTHING = "-1"
@@ -168,12 +169,28 @@ class SecurityGroup(Resource):
             group_id = str(self.live_id(aws))
             if changed := new_tags(want["tags"], live["tags"]):
                 ec2.create_tags(Resources=[group_id], Tags=tags_as_pairs(changed))
-        rules = self._rules(aws, group_id)
+        rules = self._rules(aws, group_id) if live else {}
         wanted = self._wanted()
         if missing := [permission for rule, permission in wanted.items() if rule not in rules]:
-            ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=missing)
+            # A group made a moment ago is not known everywhere yet.
+            until_settled(
+                lambda: ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=missing),
+                GONE,
+                seconds=20,
+            )
         if surplus := [identifier for rule, identifier in rules.items() if rule not in wanted]:
             ec2.revoke_security_group_ingress(GroupId=group_id, SecurityGroupRuleIds=surplus)
+
+    def holds_back(self, aws: Aws) -> str | None:
+        """Return a sentence when an instance is in it: AWS would refuse, when the rest has gone already."""
+        group_id = self.live_id(aws)
+        instances = self._instances(aws, group_id, THERE) if group_id else []
+        if not instances:
+            return None
+        return (
+            f"Security group {self.name} is in use by {', '.join(instances)}, and what runs goes on costing "
+            "money. Nothing was deleted. End these instances first: `ziggie gpu stop --terminate`."
+        )
 
     def delete(self, aws: Aws, live: State) -> None:
         """Delete it.
@@ -207,10 +224,10 @@ class SecurityGroup(Resource):
             ) from error
 
     @staticmethod
-    def _instances(aws: Aws, group_id: str) -> list[str]:
+    def _instances(aws: Aws, group_id: str, states: Iterable[str] = ALIVE) -> list[str]:
         filters: list[Any] = [
             {"Name": "instance.group-id", "Values": [group_id]},
-            {"Name": "instance-state-name", "Values": list(ALIVE)},
+            {"Name": "instance-state-name", "Values": list(states)},
         ]
         pages = aws.client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
         return [
