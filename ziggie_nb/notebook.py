@@ -198,9 +198,7 @@ class PhaseNotebook:
             rows = json.loads(Path(approved).read_text(encoding="utf-8"))
             share = replace(share, changes=core.held_to(share.changes, rows))
             plan = replace(plan, phases=(share,))
-        with contextlib.suppress(StdinNotImplementedError):  # nobody is there to answer
-            self.runbook.ask_for_values(plan, getpass)
-        self.runbook.refuse_apply(plan, plan.id if approved else self._plan_id, self._adopt)
+        self.runbook.refuse_apply(plan, plan.id if approved else self._plan_id, self._adopt, ask=_asked)
         if self.phase.checks and not self._looked:
             self.look()  # a failed check holds the changes up, whether or not its cell was run
         applied = self.runbook.apply(
@@ -473,6 +471,13 @@ def _compared(change: Change) -> Outcome:
     if change.error is not None or change.writes:
         return Outcome(change, Status.FAILED, change.error or not_as_wanted(change))
     return Outcome(change, Status.DONE)
+
+
+def _asked(prompt: str) -> str:
+    """Ask without an echo; a kernel that papermill runs has nobody to ask, and gets no answer."""
+    with contextlib.suppress(StdinNotImplementedError):
+        return getpass(prompt)
+    return ""
 
 
 def _in_words(trial: Trial) -> str:

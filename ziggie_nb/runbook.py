@@ -165,15 +165,22 @@ class Runbook:
         return Plan(core.plan_id(self.environment, [phase.id], share.changes), (share,))
 
     def refuse_apply(
-        self, plan: Plan, plan_id: str | None, adopt: Iterable[str], *, look: str | None = None
+        self,
+        plan: Plan,
+        plan_id: str | None,
+        adopt: Iterable[str],
+        *,
+        look: str | None = None,
+        ask: Callable[[str], str] | None = None,
     ) -> None:
-        """Refuse an apply before its first write.
+        """Refuse an apply before its first write; what a person can still give is asked for last.
 
         Args:
             plan: as it is now.
             plan_id: the one that was looked at.
             adopt: names of what may be taken over.
             look: the command that shows this plan, as one would type it.
+            ask: asks for a secret's value without an echo; None when nobody is there to answer.
 
         Raises:
             UsageError: a placeholder of the plan is still in force (outside the sandbox), or something
@@ -187,7 +194,6 @@ class Runbook:
             raise UsageError(f"{' '.join(placeholders)} Nothing was changed.")
         core.refuse_older_runbook(plan.changes)
         core.refuse_unasked_adoption(plan.changes, adopt)
-        core.refuse_unready(plan.changes, self.aws)
         if plan_id is None and not self.environment.is_sandbox:
             raise RefusedError(
                 f"Outside the sandbox an apply needs the plan it applies, and none was named. Nothing was "
@@ -199,8 +205,11 @@ class Runbook:
                 f"what they were. Nothing was changed. Look at the new plan (`{look}`, it is now {plan.id}), "
                 "and apply that."
             )
+        if ask is not None:
+            self._ask_for_values(plan, ask)
+        core.refuse_unready(plan.changes, self.aws)
 
-    def ask_for_values(self, plan: Plan, ask: Callable[[str], str]) -> None:
+    def _ask_for_values(self, plan: Plan, ask: Callable[[str], str]) -> None:
         """Ask a person, without an echo, for the secret values that the plan needs and nobody has given."""
         view = self.aws.view()
         ask_for(

@@ -132,9 +132,9 @@ class Run:
         self.plan = self.runbook.plan(options.phases)
         if options.mode == "apply":
             core.refuse_unknown_adoption(self.plan.changes, options.adopt)
-            if options.ask is not None:
-                self.runbook.ask_for_values(self.plan, options.ask)
-            self.runbook.refuse_apply(self.plan, options.plan_id, options.adopt, look=options.plan_command)
+            self.runbook.refuse_apply(
+                self.plan, options.plan_id, options.adopt, look=options.plan_command, ask=options.ask
+            )
         self.folder = (
             RunFolder.at(options.folder) if options.folder else RunFolder(self.runbook.environment.name)
         )

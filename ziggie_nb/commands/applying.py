@@ -166,9 +166,7 @@ def apply(  # noqa: PLR0913 - one parameter for each option of the command
     prepared = opened.prepare(selected, prove=prove)
     made = prepared.plan
     core.refuse_unknown_adoption(made.changes, adopt)
-    if (ask := _asking()) is not None:
-        opened.ask_for_values(made, ask)
-    opened.refuse_apply(made, plan_id, adopt, look=asked.command("plan"))
+    opened.refuse_apply(made, plan_id, adopt, look=asked.command("plan"), ask=_asking())
     out = terminal.console(to_stderr=as_json)
     progress = terminal.RunProgress(out)
     direct = DirectRun(opened, prepared, RunFolder(opened.environment.name), progress)

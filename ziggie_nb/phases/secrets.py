@@ -102,6 +102,22 @@ def _rotation(environment: Environment, secret: Secret) -> tuple[Resource, ...]:
     return role, policy, log_group, function, permission, schedule
 
 
+def grants(environment: Environment) -> tuple[policies.Grant, ...]:
+    """Return what ``ziggie secrets`` needs: values are read and written by nothing else of the runbook."""
+    settings = environment.secrets
+    names = [settings.anthropic, settings.openai, settings.postgres]
+    names += [settings.postgres_admin] if settings.postgres_admin else []
+    prefix = f"arn:aws:secretsmanager:{environment.region}:{environment.account_id}:secret:"
+    actions = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+    return (
+        policies.Grant(
+            tuple(f"secretsmanager:{action}" for action in actions),
+            tuple(f"{prefix}{name}-??????" for name in names),
+        ),
+        policies.Grant(("secretsmanager:BatchGetSecretValue",), ("*",)),
+    )
+
+
 PHASE = Phase(
     id="04",
     task="7.5.4",
@@ -111,4 +127,5 @@ PHASE = Phase(
     needs=("01",),
     resources=resources,
     checks=CHECKS,
+    grants=grants,
 )
