@@ -466,6 +466,7 @@ ACCOUNT_WIDE = frozenset(
         "lambda:GetAccountSettings",
         "logs:DescribeLogGroups",
         "secretsmanager:ListSecrets",
+        "secretsmanager:BatchGetSecretValue",
         "servicequotas:GetAWSDefaultServiceQuota",
         "servicequotas:GetServiceQuota",
         "sns:Unsubscribe",

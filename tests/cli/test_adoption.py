@@ -53,6 +53,7 @@ PLAN_POLICIES: dict[str, dict[str, Any]] = {
         "Condition": {"StringEquals": {"ec2:ResourceTag/Project": "Ziggie"}},
     },
 }  # fmt: skip
+UNTIL_3 = ("--until", "3")  # what comes after has none of the plan's hand-made things
 ADOPT = ["--adopt", BUCKET, *(part for name in PLAN_POLICIES for part in ("--adopt", name))]
 
 
@@ -93,7 +94,7 @@ def _tags(url: str) -> dict[str, str]:
 def test_the_plan_says_what_would_be_adopted_and_overwritten(half_made: str, ziggie: Command) -> None:
     """Each row that somebody else made is adopt, with before and after; a rule of theirs is named."""
     del half_made
-    made = ziggie("plan", "--json")
+    made = ziggie("plan", *UNTIL_3, "--json")
     assert made.code == 0, made.err
     adopted = [row for row in rows(made.record) if row["action"] == "adopt"]
     assert {row["name"] for row in adopted} == {BUCKET, *PLAN_POLICIES}
@@ -101,7 +102,7 @@ def test_the_plan_says_what_would_be_adopted_and_overwritten(half_made: str, zig
     assert any("ZiggieEC2Control" in json.dumps(each) and each["before"] for each in policy["diff"])
     assert any("SomebodysLogs" in other for row in rows(made.record) for other in row["others"])
 
-    shown = ziggie("plan")
+    shown = ziggie("plan", *UNTIL_3)
     assert "» adopt" in shown.out
     assert "SomebodysLogs" in shown.words
     assert " ".join(f"--adopt {name}" for name in sorted({BUCKET, *PLAN_POLICIES})) in shown.out
@@ -110,10 +111,10 @@ def test_the_plan_says_what_would_be_adopted_and_overwritten(half_made: str, zig
 def test_without_being_asked_nothing_is_adopted(half_made: str, ziggie: Command) -> None:
     """Exit 6, every missing --adopt named, and the account is as it was."""
     before = remaining(half_made), _lifecycle(half_made), _cors(half_made)
-    refused = ziggie("apply")
+    refused = ziggie("apply", *UNTIL_3)
     assert refused.code == 6
     assert all(f"--adopt {name}" in refused.err for name in (BUCKET, *PLAN_POLICIES))
-    assert ziggie("apply", *ADOPT[2:]).code == 6
+    assert ziggie("apply", *UNTIL_3, *ADOPT[2:]).code == 6
     assert (remaining(half_made), _lifecycle(half_made), _cors(half_made)) == before
 
 
@@ -121,7 +122,7 @@ def test_adoption_converges_saves_tags_and_leaves_what_is_others(
     half_made: str, ziggie: Command, runs: Path
 ) -> None:
     """Foreign rules survive, the former state is kept, the tags say adopted, the next plan is all keep."""
-    applied = ziggie("apply", *ADOPT, "--json")
+    applied = ziggie("apply", *UNTIL_3, *ADOPT, "--json")
     assert applied.code == 0, applied.err
 
     assert _lifecycle(half_made)["SomebodysLogs"]["Expiration"]["Days"] == 7
@@ -136,12 +137,12 @@ def test_adoption_converges_saves_tags_and_leaves_what_is_others(
     assert {each["name"] for each in former} == {BUCKET, *PLAN_POLICIES}
     assert "ec2:ResourceTag/Project" in json.dumps(former)
 
-    assert actions(ziggie("plan", "--json").record) == {"keep"}
+    assert actions(ziggie("plan", *UNTIL_3, "--json").record) == {"keep"}
 
 
 def test_destroy_leaves_what_was_adopted(half_made: str, ziggie: Command) -> None:
     """The bucket with both parties' rules and the three policies stay; what the runbook made goes."""
-    assert ziggie("apply", *ADOPT).code == 0
+    assert ziggie("apply", *UNTIL_3, *ADOPT).code == 0
     ended = ziggie("destroy", "--confirm", sandbox.ACCOUNT_ID)
     assert ended.code == 0, ended.err
     assert "What remains" in ended.out
@@ -153,13 +154,13 @@ def test_destroy_leaves_what_was_adopted(half_made: str, ziggie: Command) -> Non
     }
     assert {"SomebodysLogs", "MoveToGlacierAfter90Days"} <= _lifecycle(half_made).keys()
     assert [rule for rule in _cors(half_made) if rule.get("ID") == "SomebodysTool"]
-    assert ziggie("apply").code == 0
+    assert ziggie("apply", *UNTIL_3).code == 0
     assert _tags(half_made)["ZiggieOrigin"] == "adopted"
 
 
 def test_what_was_adopted_goes_when_that_is_asked_for(half_made: str, ziggie: Command) -> None:
     """--delete-adopted takes the adopted as well."""
-    assert ziggie("apply", *ADOPT).code == 0
+    assert ziggie("apply", *UNTIL_3, *ADOPT).code == 0
     ended = ziggie("destroy", "--confirm", sandbox.ACCOUNT_ID, "--delete-adopted")
     assert ended.code == 0, ended.err
     assert remaining(half_made) == {}

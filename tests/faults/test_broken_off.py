@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.cli.commands import Command
     from tests.faults.conftest import Env
 
+UNTIL_3 = ("--until", "3")  # three phases have what can break off; all would only take longer
+
 pytestmark = [
     pytest.mark.usefixtures("signed_in"),
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
@@ -60,14 +62,14 @@ def test_an_apply_that_was_killed_is_ended_by_the_next(
 ) -> None:
     """What is there is ours by its tags, wherever the blow fell."""
     path = staging()
-    made = ziggie("plan", "--env", path, "--json").record["plan_id"]
-    code = _broken_off(proxy, writes, signal.SIGKILL, "apply", "--env", path, "--plan", made)
+    made = ziggie("plan", "--env", path, *UNTIL_3, "--json").record["plan_id"]
+    code = _broken_off(proxy, writes, signal.SIGKILL, "apply", "--env", path, *UNTIL_3, "--plan", made)
     assert code == -signal.SIGKILL
-    planned = ziggie("plan", "--env", path, "--json").record
+    planned = ziggie("plan", "--env", path, *UNTIL_3, "--json").record
     assert "adopt" not in actions(planned)
     assert "create" in actions(planned)
-    assert ziggie("apply", "--env", path, "--plan", planned["plan_id"]).code == 0
-    assert actions(ziggie("plan", "--env", path, "--json").record) == {"keep"}
+    assert ziggie("apply", "--env", path, *UNTIL_3, "--plan", planned["plan_id"]).code == 0
+    assert actions(ziggie("plan", "--env", path, *UNTIL_3, "--json").record) == {"keep"}
 
 
 @pytest.mark.parametrize("writes", [1, 12])
@@ -76,8 +78,8 @@ def test_a_destroy_that_was_killed_is_ended_by_the_next(
 ) -> None:
     """Nothing is left over, and nothing of what is left passes for somebody else's."""
     path = staging()
-    made = ziggie("plan", "--env", path, "--json").record["plan_id"]
-    assert ziggie("apply", "--env", path, "--plan", made).code == 0
+    made = ziggie("plan", "--env", path, *UNTIL_3, "--json").record["plan_id"]
+    assert ziggie("apply", "--env", path, *UNTIL_3, "--plan", made).code == 0
     destroy = ["destroy", "--env", path, "--confirm", "123456789012"]
     assert _broken_off(proxy, writes, signal.SIGKILL, *destroy) == -signal.SIGKILL
     assert remaining(proxy.target)

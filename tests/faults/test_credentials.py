@@ -130,8 +130,8 @@ def test_a_run_of_notebooks_stops_and_the_next_one_ends_it(
 ) -> None:
     """Kernels get credentials from the run, never from a file; when they end, the run says how to go on."""
     path = staging()
-    asked = ["--env", path, "--from", "2", "--mode", "apply", "--json"]
-    selection = ["--env", path, "--from", "2", "--json"]
+    asked = ["--env", path, "--from", "2", "--until", "3", "--mode", "apply", "--json"]
+    selection = ["--env", path, "--from", "2", "--until", "3", "--json"]
     made = ziggie("plan", *selection).record["plan_id"]
     proxy.after(5, lambda: process_credentials.unlink(missing_ok=True), writes=True)
     ended = process("run", *asked, "--plan", made)

@@ -102,7 +102,7 @@ def test_what_is_not_stored_yet_is_not_overdue() -> None:
     """On the first day there is nothing."""
     found = look("rotation", prod(), stored({}))
     assert found.verdict is Verdict.PASS
-    assert found.observed.count("not stored yet") == 3
+    assert found.observed.count("no value in use yet") == 3
 
 
 def test_who_rotates_and_how_long_it_has_is_said_of_each() -> None:

@@ -12,7 +12,8 @@ from ziggie_nb import phases, settings
 from ziggie_nb import sandbox as sandboxes
 from ziggie_nb.project import NOTEBOOKS, ROOT
 
-ALL_TESTS = ("-n", "auto", "--maxprocesses", "8")  # side by side; each process has a sandbox of its own
+# Side by side, each process with a sandbox of its own; whoever is done first takes over what others still have.
+ALL_TESTS = ("-n", "auto", "--maxprocesses", "8", "--dist", "worksteal")
 
 
 def params_check(*, environment: str) -> int:

@@ -54,7 +54,7 @@ def rotation(aws: Aws, environment: Environment) -> Finding:
     words, overdue = [], []
     for name in names(environment):
         state = _state(aws, environment, name, by_command=by_command and name == environment.secrets.postgres)
-        words.append(f"{name}: {state.words if state else 'not stored yet'}")
+        words.append(f"{name}: {state.words if state else 'no value in use yet'}")
         overdue += [name] if state and state.overdue else []
     admin = environment.secrets.postgres_admin
     if environment.secrets.rotation_function:
@@ -114,7 +114,7 @@ def network_in_words(
 
 def _state(aws: Aws, environment: Environment, name: str, *, by_command: bool) -> Any:
     described = _described(aws, name)
-    if described is None:
+    if described is None or described.get("DeletedDate"):  # the plan's row says what becomes of it
         return None
     listed = aws.client("secretsmanager").list_secret_version_ids(SecretId=name)
     return rotation_state(

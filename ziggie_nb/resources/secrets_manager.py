@@ -163,10 +163,11 @@ class Secret(Resource):
 
     def _restored(self, aws: Aws) -> State | None:
         """Take it back from a scheduled deletion, with the value it had; None when there is nothing."""
-        if not self._is_scheduled(aws):
+        found = self._described(aws)
+        if found is None or found.get("DeletedDate") is None:
             return None
         aws.client("secretsmanager").restore_secret(SecretId=self.name)
-        return self._state({**(self._described(aws) or {}), "DeletedDate": None})
+        return self._state({**found, "DeletedDate": None})
 
     def _is_scheduled(self, aws: Aws) -> bool:
         return (self._described(aws) or {}).get("DeletedDate") is not None
