@@ -12,7 +12,7 @@ from ziggie_nb import phases, settings
 from ziggie_nb import sandbox as sandboxes
 from ziggie_nb.project import NOTEBOOKS, ROOT
 
-# Side by side, each process with a sandbox of its own; whoever is done first takes over what others still have.
+# Side by side, each process with a sandbox of its own; who is done first takes over what others have left.
 ALL_TESTS = ("-n", "auto", "--maxprocesses", "8", "--dist", "worksteal")
 
 
