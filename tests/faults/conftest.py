@@ -54,6 +54,8 @@ def staging(tmp_path: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> En
     def write(*, gate_6: bool = True, account_id: str = sandbox.ACCOUNT_ID) -> Path:
         text = (project.PARAMETERS / "sandbox.yaml").read_text(encoding="utf-8")
         text = text.replace("endpoint_url: null", f"endpoint_url: {proxy.url}", 1)
+        # Elsewhere than in the checkout, which the tests' processes share.
+        text = text.replace("mcp_file: .mcp.json", f"mcp_file: {tmp_path / '.mcp.json'}", 1)
         text = text.replace("your-email@example.com", "alerts@ziggie.example", 1)
         text = text.replace("ami-0123456789abcdef0", DEEP_LEARNING_PARAMETER, 1)
         text = text.replace("allow_secrets_to_endpoint: false", "allow_secrets_to_endpoint: true", 1)
