@@ -145,7 +145,8 @@ def test_a_first_day_owner_is_told_how_to_get_another_identity() -> None:
 
 def test_an_assumed_role_is_no_root_user() -> None:
     """A role may be called root-something; only the account's own root is refused."""
-    arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/root/operator"
+    role = "root"
+    arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/operator"
     with LocalAws(identity(arn=arn)) as local:
         assert connect(local).caller.arn == arn
 
