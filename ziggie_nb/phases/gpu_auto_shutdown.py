@@ -7,12 +7,13 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from ziggie_nb import policies, prices
+from ziggie_nb import prices
 from ziggie_nb.functions import gpu_auto_shutdown as source
 from ziggie_nb.functions.gpu_auto_shutdown.settings import Settings
+from ziggie_nb.phases.iam import lambda_role
 from ziggie_nb.phases.model import Phase
 from ziggie_nb.preflight.gpu_auto_shutdown import CHECKS
-from ziggie_nb.resources import alarms, events, functions, iam, logs, sns
+from ziggie_nb.resources import alarms, events, functions, logs, sns
 
 if TYPE_CHECKING:
     from ziggie_nb.core import Resource
@@ -50,7 +51,7 @@ def shutdown_resources(environment: Environment) -> tuple[Resource, ...]:
         name=settings.function,
         source=SOURCE,
         handler=source.HANDLER,
-        role=_role(environment),
+        role=lambda_role(environment),
         log_group=log_group,
         description="Ziggie: stops GPU instances that are idle",
         calls_a_month=30 * MINUTES_A_DAY / cycle_minutes(settings.schedule),
@@ -72,16 +73,6 @@ def shutdown_resources(environment: Environment) -> tuple[Resource, ...]:
         sns.EmailSubscription(task="7.5.5.4", name=environment.cost_monitoring.alert_email, topic=topic),
         *_schedule(environment, function),
         *_alarms(environment, function, topic),
-    )
-
-
-def _role(environment: Environment) -> iam.Role:
-    """Return the role of phase 02, as that phase builds it."""
-    return iam.Role(
-        task="7.5.2.5",
-        name=environment.iam.lambda_role,
-        trust=policies.trust(service="lambda.amazonaws.com", account_id=environment.account_id),
-        permissions_boundary_arn=environment.iam.permissions_boundary_arn,
     )
 
 

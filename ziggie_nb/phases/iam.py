@@ -117,15 +117,19 @@ def _gpu_role(environment: Environment) -> tuple[Resource, ...]:
     )
 
 
-def _lambda_role(environment: Environment, policy: iam.ManagedPolicy) -> tuple[Resource, ...]:
-    name = environment.iam.lambda_role
-    role = iam.Role(
+def lambda_role(environment: Environment) -> iam.Role:
+    """Return what the auto-shutdown function runs as; phase 05 stands on it too."""
+    return iam.Role(
         task="7.5.2.5",
-        name=name,
+        name=environment.iam.lambda_role,
         trust=policies.trust(service="lambda.amazonaws.com", account_id=environment.account_id),
         permissions_boundary_arn=environment.iam.permissions_boundary_arn,
     )
-    return role, iam.RolePolicies(task="7.5.2.5", name=name, role=role, attached=(policy,))
+
+
+def _lambda_role(environment: Environment, policy: iam.ManagedPolicy) -> tuple[Resource, ...]:
+    role = lambda_role(environment)
+    return role, iam.RolePolicies(task="7.5.2.5", name=role.name, role=role, attached=(policy,))
 
 
 def _access_key(environment: Environment, user: iam.User) -> tuple[Resource, ...]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
     from ziggie_nb.settings import Environment
 
-NEW_ACCOUNT_CONCURRENCY = 10
 UNRESERVED_MINIMUM = 100
 
 
