@@ -26,7 +26,9 @@ from ziggie_nb.errors import (
     RunbookError,
     UsageError,
 )
-from ziggie_nb.notebook import RUN_FOLDER_VARIABLE, Header, PhaseFailedError, PhaseNotebook, Sentence
+from ziggie_nb.events import RUN_FOLDER_VARIABLE
+from ziggie_nb.notebook.phase import PhaseFailedError, PhaseNotebook
+from ziggie_nb.notebook.shown import Header, Sentence
 from ziggie_nb.project import NOTEBOOKS, PARAMETERS
 from ziggie_nb.runbook import Looked, Runbook
 from ziggie_nb.runner import _Executed as Heard
@@ -652,7 +654,7 @@ def test_ended_credentials_are_told_after_what_was_done(
 ) -> None:
     """The table is shown, the runner hears why, and the error names the command to sign in."""
     shown: list[object] = []
-    monkeypatch.setattr("ziggie_nb.notebook.display", shown.append)
+    monkeypatch.setattr("ziggie_nb.notebook.phase.display", shown.append)
     ended = CredentialsEndedError("The credentials have ended. Sign in: aws login.")
 
     def broken_off(_self: Runbook, share: Any, _looked: object, **_options: object) -> Applied:

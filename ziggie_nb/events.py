@@ -1,5 +1,7 @@
 """What a notebook tells the process that runs it: one JSON line for each step, in a file.
 
+And, as names of environment variables, what it is told beside its parameters.
+
 A file, because it survives a kernel that dies, works on every platform, and can be read while it
 grows. Nobody listens when a notebook is stepped through by hand; then nothing is written.
 """
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILE_VARIABLE = "ZIGGIE_EVENTS"
+APPROVED_VARIABLE = "ZIGGIE_APPROVED"
+"""Names a file of the run: what its plan would do with each resource."""
+RUN_FOLDER_VARIABLE = "ZIGGIE_RUN_FOLDER"
+PROVE_VARIABLE = "ZIGGIE_PROVE"
 
 
 def emit(kind: str, **facts: Any) -> None:

@@ -24,8 +24,9 @@ from papermill.exceptions import PapermillExecutionError
 from ziggie_nb import core, credentials, events, records, run_files
 from ziggie_nb.core import ErrorFacts, Status
 from ziggie_nb.errors import CredentialsEndedError, UsageError
+from ziggie_nb.events import APPROVED_VARIABLE, PROVE_VARIABLE, RUN_FOLDER_VARIABLE
 from ziggie_nb.interruption import uninterrupted
-from ziggie_nb.notebook import APPROVED_VARIABLE, PROVE_VARIABLE, RUN_FOLDER_VARIABLE, PhaseFailedError
+from ziggie_nb.notebook.phase import PhaseFailedError
 from ziggie_nb.project import NOTEBOOKS, ROOT
 from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord, TaskRow
 from ziggie_nb.runbook import Plan, Prepared, Runbook

@@ -15,7 +15,8 @@ import pytest
 
 from tests.notebooks.refresh import FOOTER, PHASE_OF
 from ziggie_nb import __version__, settings
-from ziggie_nb.notebook import COMMON, OF_A_GATE
+from ziggie_nb.notebook.gate import PARAMETERS as OF_A_GATE
+from ziggie_nb.notebook.phase import COMMON
 from ziggie_nb.phases import PHASES
 from ziggie_nb.project import NOTEBOOKS, ROOT
 from ziggie_nb.records import PLAN_DOCUMENT

@@ -11,7 +11,8 @@ import pytest
 from ziggie_nb import records
 from ziggie_nb.core import Action, Status
 from ziggie_nb.errors import CredentialsEndedError, RunbookError, WaitingError
-from ziggie_nb.notebook import PhaseNotebook, Sentence
+from ziggie_nb.notebook.phase import PhaseNotebook
+from ziggie_nb.notebook.shown import Sentence
 from ziggie_nb.phases import find
 from ziggie_nb.proofs import Proof, ProofRow, registry
 from ziggie_nb.reports import Table

@@ -1,17 +1,10 @@
-"""What the notebooks call. Each step returns something to look at; the library itself never prints.
-
-A phase notebook opens its phase, looks, plans, carries out and verifies. In mode ``plan`` nothing is
-written; in mode ``apply`` the same plan is carried out; in mode ``verify`` everything must be as
-wanted already.
-"""
+"""A phase, stepped through in a notebook."""
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import json
 import os
-import re
 from dataclasses import replace
 from functools import cached_property
 from getpass import getpass
@@ -19,24 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import StdinNotImplementedError
-from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from ziggie_nb import core, events, gates, records, reports, sandbox, settings
+from ziggie_nb import core, events, records, reports, settings
 from ziggie_nb.core import Outcome, Status
-from ziggie_nb.errors import (
-    GateFailedError,
-    GateNotEvaluatedError,
-    RunbookError,
-    UsageError,
-    nearest,
-)
+from ziggie_nb.errors import RunbookError, UsageError
+from ziggie_nb.events import APPROVED_VARIABLE, PROVE_VARIABLE, RUN_FOLDER_VARIABLE
+from ziggie_nb.notebook.opening import check_names, common, opened
+from ziggie_nb.notebook.shown import Header, Sentence
 from ziggie_nb.phases import find
 from ziggie_nb.proofs.registry import carry_out
 from ziggie_nb.runbook import Runbook, not_as_wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ziggie_nb.core import Change
     from ziggie_nb.phases import Phase
@@ -44,72 +33,16 @@ if TYPE_CHECKING:
     from ziggie_nb.records import TaskRow
     from ziggie_nb.runbook import Looked, Plan
 
-MODES = ("plan", "apply", "verify")
 COMMON = ("environment", "mode", "plan_id", "adopt")
-OF_A_GATE = ("environment", "phase")
-PARAMETERS_MARK = "# Parameters"  # papermill begins the cell it injects with this, and so do our own
-APPROVED_VARIABLE = "ZIGGIE_APPROVED"  # names a file of the run: what its plan would do with each resource
-RUN_FOLDER_VARIABLE = "ZIGGIE_RUN_FOLDER"
-PROVE_VARIABLE = "ZIGGIE_PROVE"
+MODE_IN_WORDS = {
+    "plan": "plan (nothing is written)",
+    "apply": "apply (the plan below is carried out)",
+    "verify": "verify (nothing is written; what differs fails)",
+}
 
 
 class PhaseFailedError(RunbookError):
     """Some tasks of a phase failed; the table above says which and why."""
-
-
-class Header:
-    """The first lines of every notebook: where we are, as whom, in which mode."""
-
-    def __init__(
-        self, title: str, runbook: Runbook, facts: Mapping[str, str], warnings: Sequence[str]
-    ) -> None:
-        """Collect what is shown."""
-        environment = runbook.environment
-        self.title = title
-        self.facts = {
-            "Environment": environment.name,
-            "Account": f"{environment.account_id} in {environment.region}",
-            "Endpoint": runbook.endpoint_in_words,
-            "Caller": runbook.aws.caller.arn,
-            **(
-                {"Valid until": f"{expires:%Y-%m-%d %H:%M} UTC"}
-                if (expires := runbook.aws.caller.expires)
-                else {}
-            ),
-            **facts,
-        }
-        self.warnings = [*runbook.notices, *warnings]
-
-    def __repr__(self) -> str:
-        """Show it as plain lines."""
-        width = max(len(name) for name in self.facts)
-        lines = [f"{name:<{width}}  {value}" for name, value in self.facts.items()]
-        return "\n".join([self.title, *lines, *(f"Note: {each}" for each in self.warnings)])
-
-    def _repr_markdown_(self) -> str:
-        """Show it as JupyterLab does."""
-        facts = "  \n".join(f"**{name}:** {_literal(value)}" for name, value in self.facts.items())
-        notes = "".join(f"\n\n> **Note:** {_literal(each)}" for each in self.warnings)
-        return f"**{self.title}**\n\n{facts}{notes}"
-
-
-def _literal(text: str) -> str:
-    """Let Markdown show a text as it is: role names and addresses have underscores and stars in them."""
-    return re.sub(r"([\\`*_<>\[\]])", r"\\\1", text)
-
-
-class Sentence(str):
-    """What a cell says when it is no table; text that shows without quotation marks."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        """Show it as plain text."""
-        return str(self)
-
-    def _repr_markdown_(self) -> str:
-        """Show it as JupyterLab does."""
-        return str(self)
 
 
 class PhaseNotebook:
@@ -327,53 +260,6 @@ class PhaseNotebook:
         events.emit("state", tasks=tasks, api_calls=self.runbook.aws.calls.as_dict())
 
 
-class GateNotebook:
-    """One phase's exit criteria, evaluated in a notebook."""
-
-    def __init__(self, phase: Phase, runbook: Runbook) -> None:
-        """Hold what :func:`open_gate` has opened."""
-        self.phase = phase
-        self.runbook = runbook
-        self.criteria: list[dict[str, Any]] = []
-
-    def header(self) -> Header:
-        """Return where we are and as whom."""
-        return Header(f"Gate of {self.phase.task} {self.phase.title}", self.runbook, {}, [])
-
-    def evaluate(self) -> reports.Table:
-        """Read every criterion afresh and return the table."""
-        self.criteria = gates.rows(self.phase.id, self.runbook.aws, self.runbook.environment)
-        events.emit("criteria", criteria=self.criteria, api_calls=self.runbook.aws.calls.as_dict())
-        return reports.criteria_table(self.criteria)
-
-    def assert_passed(self) -> Sentence:
-        """Say that the gate has passed.
-
-        Raises:
-            GateNotEvaluatedError: some criterion could not be read, or none was.
-            GateFailedError: some criterion is not met.
-        """
-        if not self.criteria:
-            raise GateNotEvaluatedError(
-                f"Gate {self.phase.id} has not been evaluated: run the cells above this one first."
-            )
-        status = records.criteria_status(self.criteria)
-        named = {
-            v: [c["title"] for c in self.criteria if c["verdict"] == v] for v in ("ERROR", "FAIL", "WAIT")
-        }
-        if status == "gate_error":
-            raise GateNotEvaluatedError(
-                f"Gate {self.phase.id} could not be evaluated: {', '.join(named['ERROR'])}."
-            )
-        if status == "gate_failed":
-            raise GateFailedError(f"Gate {self.phase.id} has failed: {', '.join(named['FAIL'])}.")
-        if status == "waiting":
-            return Sentence(
-                f"Gate {self.phase.id} waits for: {', '.join(named['WAIT'])}. `ziggie waiting` says by whom."
-            )
-        return Sentence(f"Gate {self.phase.id} has passed.")
-
-
 def open_phase(name: str, namespace: Mapping[str, Any]) -> PhaseNotebook:
     """Open a phase with the parameters of the notebook's parameters cell.
 
@@ -386,84 +272,11 @@ def open_phase(name: str, namespace: Mapping[str, Any]) -> PhaseNotebook:
     """
     phase = find(name)
     knobs = [each.name for each in settings.parameters(phase.section)]
-    _check_names(namespace, COMMON, {*COMMON, *knobs})
-    parameters = _common(namespace)
+    check_names(namespace, COMMON, {*COMMON, *knobs})
+    parameters = common(namespace)
     overrides = {phase.section: {knob: namespace[knob] for knob in knobs if knob in namespace}}
-    runbook = _opened(namespace, overrides)
+    runbook = opened(namespace, overrides)
     return PhaseNotebook(phase, runbook, parameters)
-
-
-def open_gate(namespace: Mapping[str, Any]) -> GateNotebook:
-    """Open the gate of the phase that the parameters cell names.
-
-    Raises:
-        UsageError: unknown or invalid parameters, with the nearest known name. No call was sent.
-    """
-    _check_names(namespace, OF_A_GATE, OF_A_GATE)
-    phase = find(namespace["phase"])
-    return GateNotebook(phase, _opened(namespace, {}))
-
-
-def _opened(namespace: Mapping[str, Any], overrides: Mapping[str, Mapping[str, object]]) -> Runbook:
-    runbook = Runbook.open(str(namespace["environment"]), overrides)
-    if runbook.environment.is_sandbox and runbook.endpoint:
-        sandbox.keep_alive(runbook.endpoint)
-    return runbook
-
-
-def _common(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Return mode, plan_id and adopt; papermill passes a list of names as one text with commas."""
-    mode = namespace["mode"]
-    if mode not in MODES:
-        raise UsageError(f"parameters cell: mode is {mode!r}.{nearest(str(mode), MODES)}")
-    plan_id, adopt = namespace["plan_id"], namespace["adopt"] or []
-    names = adopt if isinstance(adopt, list | tuple) else str(adopt).split(",")
-    return {
-        "mode": mode,
-        "plan_id": None if plan_id is None else str(plan_id),
-        "adopt": [name for name in (str(each).strip() for each in names) if name],
-    }
-
-
-def _check_names(namespace: Mapping[str, Any], needed: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse a parameters cell that was not run, or that has a name in it that means nothing.
-
-    Papermill only warns about unknown names.
-
-    Raises:
-        UsageError: says what to do, or the nearest known name.
-    """
-    for name in needed:
-        if name not in namespace:
-            raise UsageError(f"{name} is not set: run the parameters cell above first.")
-    for name in _assigned_in_parameters_cells():
-        if name not in known:
-            raise UsageError(
-                f"parameters cell: {name} is not a parameter of this notebook.{nearest(name, known)}"
-            )
-
-
-def _assigned_in_parameters_cells() -> list[str]:
-    """Return the names assigned in the notebook's parameters cell and in the one papermill injects.
-
-    Each as it was last run: what a person has corrected counts no more. The two are told apart by
-    their first lines.
-    """
-    shell = get_ipython()
-    cells: list[str] = shell.user_ns.get("In", []) if shell is not None else []
-    marked = [cell.strip() for cell in cells if cell.lstrip().startswith(PARAMETERS_MARK)]
-    latest = {cell.partition("\n")[0]: cell for cell in marked}
-    return [name for cell in latest.values() for name in _assigned(cell)]
-
-
-def _assigned(cell: str) -> Iterator[str]:
-    """Yield the names that a cell's statements assign to."""
-    for statement in ast.parse(cell).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        if isinstance(statement, ast.AnnAssign):
-            targets = [statement.target]
-        for target in targets:
-            yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
 def _compared(change: Change) -> Outcome:
@@ -498,12 +311,3 @@ def _failure_in_words(rows: Sequence[TaskRow]) -> str:
 
 def _named(rows: Sequence[TaskRow]) -> str:
     return ", ".join(f"{row.task} {row.name}" for row in rows)
-
-
-MODE_IN_WORDS = {
-    "plan": "plan (nothing is written)",
-    "apply": "apply (the plan below is carried out)",
-    "verify": "verify (nothing is written; what differs fails)",
-}
-
-__all__ = ["GateNotebook", "Header", "PhaseNotebook", "open_gate", "open_phase"]

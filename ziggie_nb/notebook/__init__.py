@@ -1,0 +1,16 @@
+"""What the notebooks call. Each step returns something to look at; the library itself never prints.
+
+A phase notebook opens its phase, looks, plans, carries out and verifies. In mode ``plan`` nothing is
+written; in mode ``apply`` the same plan is carried out; in mode ``verify`` everything must be as
+wanted already.
+
+A module for each kind of notebook; ``opening`` reads the parameters cell and connects, ``shown`` is what
+cells show beside tables.
+"""
+
+from __future__ import annotations
+
+from ziggie_nb.notebook.gate import GateNotebook, open_gate
+from ziggie_nb.notebook.phase import PhaseFailedError, PhaseNotebook, open_phase
+
+__all__ = ["GateNotebook", "PhaseFailedError", "PhaseNotebook", "open_gate", "open_phase"]
