@@ -31,7 +31,7 @@ from ziggie_nb.notebook.phase import PhaseFailedError, PhaseNotebook
 from ziggie_nb.notebook.shown import Header, Sentence
 from ziggie_nb.project import NOTEBOOKS, PARAMETERS
 from ziggie_nb.runbook import Looked, Runbook
-from ziggie_nb.runner import _Executed as Heard
+from ziggie_nb.runner.executing import Executed as Heard
 
 BUCKET = "ziggie-assets-prod"
 

@@ -43,12 +43,14 @@ class Wait:
         where: where they act or look.
         usually: how long it usually takes, in words.
         since: when it began (UTC, ISO 8601), or None when that is unknown.
+        minutes: how long a run waits for it at its end, when AWS finishes it by itself that soon.
     """
 
     who: str
     where: str
     usually: str
     since: str | None = None
+    minutes: float | None = None
 
 
 @dataclass(frozen=True)

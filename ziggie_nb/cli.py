@@ -101,6 +101,13 @@ def ziggie() -> None:
 )
 @_consent
 @_selection
+@click.option("--resume", is_flag=True, help="Pass over phases that are in place and whose gate passes now.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many notebooks run at the same time (default: two a core).",
+)
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path), help="The run's folder (default: one under runs/)."
 )

@@ -24,6 +24,7 @@ from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, ConfigVal
 from botocore.credentials import ContainerProvider, CredentialProvider, CredentialResolver, Credentials
 from botocore.session import Session
 
+from ziggie_nb import service_models
 from ziggie_nb.errors import CredentialsEndedError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def sandbox_session() -> Session:
     Each configuration value is pinned to botocore's default, since a leftover AWS_PROFILE or a
     broken ``~/.aws/config`` must not stop a newcomer who has no account at all.
     """
-    session = Session()
+    session = service_models.share(Session())
     defaults = {name: variable[2] for name, variable in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()}
     defaults |= {"config_file": os.devnull, "credentials_file": os.devnull}
     store = ConfigValueStore(mapping={name: ConstantProvider(value) for name, value in defaults.items()})
@@ -90,7 +91,7 @@ def sandbox_session() -> Session:
 
 def caller_session(variables: Mapping[str, str] = os.environ) -> Session:
     """Return a session on the starting process's credentials, or on botocore's own chain."""
-    session = Session()
+    session = service_models.share(Session())
     if URL_VARIABLE in variables:
         handed_on = ContainerProvider(
             environ={

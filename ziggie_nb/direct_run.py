@@ -9,7 +9,7 @@ from ziggie_nb import core, records
 from ziggie_nb.proofs.registry import carry_out
 
 if TYPE_CHECKING:
-    from ziggie_nb import terminal
+    from ziggie_nb.board import Progress
     from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord
     from ziggie_nb.runbook import PhasePlan, Prepared, Runbook
 
@@ -22,7 +22,7 @@ class DirectRun:
         opened: Runbook,
         prepared: Prepared,
         folder: RunFolder,
-        progress: terminal.RunProgress,
+        progress: Progress,
     ) -> None:
         """Take what is to be done; nothing is written yet."""
         self.opened = opened
@@ -35,14 +35,14 @@ class DirectRun:
 
     def execute(self) -> RunRecord:
         """Carry the plan out."""
-        self.progress.opened(self.opened, self.made, "apply")
+        self.progress.opened(self.opened, self.record, self.record.phases)
         started = time.monotonic()
         broken_off = False
         try:
             for share, phase in zip(self.made.phases, self.record.phases, strict=True):
                 if not records.held_up(share.phase, self.record):
                     self._apply(share, phase)
-                self.progress.phase_ended(phase)
+                self.progress.ended(phase)
         except KeyboardInterrupt:
             broken_off = True
         self.record.api_calls = self.opened.aws.calls.as_dict()
@@ -58,14 +58,14 @@ class DirectRun:
         def on_outcome(outcome: core.Outcome) -> None:
             row = records.outcome_row(outcome)
             phase.tasks[place[outcome.change.resource.key]] = row
-            self.progress.task_ended(share.phase, vars(row))
+            self.progress.task_ended(phase, vars(row))
 
         phase.status = "interrupted"
-        self.progress.phase_began(share.phase, "phase")
+        self.progress.began(phase, "tasks")
         try:
             applied = self.opened.apply(share, looked, on_outcome=on_outcome, keep_former=self._keep_former)
             if applied.ended is None:
-                self._prove(share, phase)
+                self._prove(phase)
         finally:  # also when somebody breaks it off
             phase.api_calls = records.calls_since(before, self.opened.aws)
             phase.seconds = round(time.monotonic() - started, 1)
@@ -74,7 +74,7 @@ class DirectRun:
         else:
             phase.status = records.tasks_status(phase.tasks)
 
-    def _prove(self, share: PhasePlan, phase: PhaseRecord) -> None:
+    def _prove(self, phase: PhaseRecord) -> None:
         """Try the phase's proofs out, unless something that they stand on has failed."""
         if records.tasks_status(row for row in phase.tasks if row.resource != "Proof") == "failed":
             return
@@ -82,7 +82,7 @@ class DirectRun:
         first = len(phase.tasks) - len(trials)
         for number, trial in enumerate(trials, start=first):
             phase.tasks[number] = records.trial_row(carry_out(trial, self.opened.aws))
-            self.progress.task_ended(share.phase, vars(phase.tasks[number]))
+            self.progress.task_ended(phase, vars(phase.tasks[number]))
 
     def _keep_former(self, change: core.Change) -> None:
         records.keep_former(self.folder.path, change)

@@ -88,7 +88,8 @@ class PhaseRecord:
 class RunRecord:
     """One run, as it stands in ``run.json``. Times are UTC ISO 8601, durations seconds.
 
-    ``leaks`` are sentences about secrets that were found in the run's files, and removed.
+    ``report`` is what the last notebook has read of cost and utilisation. ``leaks`` are sentences about
+    secrets that were found in the run's files, and removed.
     """
 
     environment: str
@@ -109,6 +110,7 @@ class RunRecord:
     notices: list[str] = field(default_factory=list)
     phases: list[PhaseRecord] = field(default_factory=list)
     gate: dict[str, Any] = field(default_factory=lambda: {"criteria": []})
+    report: dict[str, Any] = field(default_factory=dict)
     leaks: list[str] = field(default_factory=list)
 
     def conclude(self, *, broken_off: bool = False) -> None:
@@ -221,6 +223,13 @@ def not_tried(phase: PhaseRecord, facts: ErrorFacts) -> None:
         if row.status in {Status.PLANNED, Status.NOT_TRIED}:
             row.status = Status.NOT_TRIED.value
             row.error = row.error or facts.as_dict()
+
+
+def pass_over(phase: PhaseRecord, criteria: list[dict[str, Any]]) -> None:
+    """Say of a phase that it was not run again, since it is in place and its gate, read just now, passes."""
+    for row in phase.tasks:
+        row.status = Status.SKIPPED.value
+    phase.status, phase.criteria = "skipped", criteria
 
 
 def change_row(change: Change, status: Status = Status.PLANNED) -> TaskRow:

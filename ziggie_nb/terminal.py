@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -19,9 +18,8 @@ if TYPE_CHECKING:
     from ziggie_nb.gpu.daily import Box
     from ziggie_nb.migration import Finding as SecretFinding
     from ziggie_nb.migration import Step
-    from ziggie_nb.phases import Phase
     from ziggie_nb.records import PhaseRecord, RunRecord, TaskRow
-    from ziggie_nb.runbook import Plan, Runbook
+    from ziggie_nb.runbook import Runbook
 
 WIDTH_OF_A_PIPE = 140
 LONGEST_VALUE = 60
@@ -76,7 +74,7 @@ def console(*, to_stderr: bool = False) -> Console:
 
 def say(out: Console, sentences: str, style: str = "") -> None:
     """Print sentences as they are: broken between words on a terminal, and not at all in a pipe."""
-    out.print(_text(sentences, style), soft_wrap=not out.is_terminal)
+    out.print(plain(sentences, style), soft_wrap=not out.is_terminal)
 
 
 def show(out: Console, table: Table) -> None:
@@ -91,10 +89,10 @@ def show(out: Console, table: Table) -> None:
 def offer(out: Console, words: str, command: str) -> None:
     """Print a command on a line of its own, never broken, so that it can be copied."""
     say(out, words)
-    out.print(_text(f"  {command}"), soft_wrap=True)
+    out.print(plain(f"  {command}"), soft_wrap=True)
 
 
-def _text(text: str, style: str = "") -> Text:
+def plain(text: str, style: str = "") -> Text:
     """Return text in which nothing is markup and nothing moves a terminal's cursor."""
     return Text("".join(char if char.isprintable() or char == "\n" else " " for char in text), style=style)
 
@@ -124,16 +122,16 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _add(table: Table, *cells: str | Text) -> None:
-    table.add_row(*(_text(cell) if isinstance(cell, str) else cell for cell in cells))
+    table.add_row(*(plain(cell) if isinstance(cell, str) else cell for cell in cells))
 
 
 def _what(row: TaskRow) -> Text:
     """Return what a row is about; a check's name says it all."""
-    return _text(row.name) if row.resource == "Check" else _kind_and_name(row.resource, row.name)
+    return plain(row.name) if row.resource == "Check" else _kind_and_name(row.resource, row.name)
 
 
 def _kind_and_name(kind: str, name: str) -> Text:
-    return Text.assemble(f"{kind} ", _text(name, "bold"))
+    return Text.assemble(f"{kind} ", plain(name, "bold"))
 
 
 def value_in_words(value: Any) -> str:
@@ -252,69 +250,6 @@ def header(runbook: Runbook, mode: str, plan_id: str | None = None) -> str:
         f"Caller       {caller.arn}{expires}\n"
         f"Mode         {mode}{plan}"
     )
-
-
-class RunProgress:
-    """Shows a run: a moving line on a terminal, plain lines anywhere else."""
-
-    def __init__(self, out: Console) -> None:
-        """Show on this console."""
-        self._out = out
-        self._status = out.status("") if out.is_terminal else None
-        self._started = time.monotonic()
-        self._mode = ""
-
-    def opened(self, runbook: Runbook, plan: Plan, mode: str) -> None:
-        """Say where and what."""
-        self._mode = mode
-        say(self._out, header(runbook, mode, plan.id))
-        notes = (*runbook.notices, *runbook.placeholders(share.phase for share in plan.phases))
-        for note in notes:
-            say(self._out, f"Note: {note}")
-        if self._status:
-            self._status.start()
-
-    def phase_began(self, phase: Phase, step: str) -> None:
-        """Say which notebook starts."""
-        what = f"{phase.id} {phase.title}" if step == "phase" else f"{phase.id} gate"
-        self._moving(what)
-        if not self._status and step == "phase":
-            say(self._out, f"{self._elapsed()}  {what} …")
-
-    def task_ended(self, phase: Phase, row: Mapping[str, Any]) -> None:
-        """Say which task has ended."""
-        what = f"{row['task']} {row['resource']} {row['name']}"
-        self._moving(f"{phase.id} {what}")
-        if row["status"] not in {"done", "skipped"}:
-            say(self._out, f"{self._elapsed()}    {what}: {row['status'].replace('_', ' ')}")
-
-    def phase_ended(self, record: PhaseRecord) -> None:
-        """Say how a phase ended."""
-        say(self._out, f"{self._elapsed()}  {record.id} {record.title}: {self._end_in_words(record)}")
-
-    def close(self) -> None:
-        """Take the moving line away."""
-        if self._status:
-            self._status.stop()
-
-    def _end_in_words(self, record: PhaseRecord) -> str:
-        if record.status == "not_tried":
-            return RUN_STATUSES["not_tried"]
-        gate = ", gate passed" if record.criteria else ""
-        well = f"done{gate}" if self._mode == "apply" else WELL_ENDED.get(self._mode, "done")
-        criteria = f", {len(record.criteria)} criteria" if record.criteria else ""
-        calls = record.api_calls
-        return (
-            f"{RUN_STATUSES.get(record.status, well)} ({len(record.tasks)} tasks{criteria}, "
-            f"{calls['read']} reads, {calls['write']} writes, {record.seconds:.1f} s)"
-        )
-
-    def _moving(self, what: str) -> None:
-        if self._status:
-            self._status.update(_text(f"{self._elapsed()}  {what}"))
-
-    def _elapsed(self) -> str:
-        return f"{time.monotonic() - self._started:6.1f} s"
 
 
 def failures(record: RunRecord, out: Console) -> None:

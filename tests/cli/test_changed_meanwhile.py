@@ -27,16 +27,19 @@ class Meddler:
     def opened(self, *_facts: object) -> None:
         """Wait."""
 
-    def phase_began(self, _phase: phases.Phase, step: str) -> None:
+    def began(self, _phase: object, step: str) -> None:
         """Strike."""
-        if step == "phase":
+        if step == "tasks":
             client("s3", self.url).delete_public_access_block(Bucket=BUCKET)
 
-    def task_ended(self, _phase: phases.Phase, _row: Mapping[str, Any]) -> None:
+    def task_ended(self, _phase: object, _row: Mapping[str, Any]) -> None:
         """Watch."""
 
-    def phase_ended(self, _record: object) -> None:
+    def ended(self, _phase: object) -> None:
         """Watch."""
+
+    def close(self) -> None:
+        """Go home."""
 
 
 def test_a_resource_that_changes_during_a_run_fails_its_own_task_only(

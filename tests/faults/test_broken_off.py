@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,16 +30,27 @@ pytestmark = [
 ]
 
 
+SLOW_ANSWER_SECONDS = 1.0
+"""How long AWS takes over the call during which Ctrl-C is pressed: the call ends, then the command."""
+
+
 def _broken_off(proxy: Proxy, writes: int, with_signal: signal.Signals, *command: object) -> int:
     """Start a command, send it a signal at its so many-th write, and return its exit code."""
     with subprocess.Popen(
         [*MAIN, *map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as child:
+        struck = threading.Event()
 
-        def strike() -> Answer:
-            if child.poll() is None:
+        def strike() -> Answer | None:
+            if with_signal != signal.SIGINT:
+                if child.poll() is None:
+                    os.kill(child.pid, with_signal)
+                return Answer("ServiceUnavailable", "The test has struck.", 400)
+            if not struck.is_set():
+                struck.set()
                 os.kill(child.pid, with_signal)
-            return Answer("ServiceUnavailable", "The test has struck.", 400)
+                time.sleep(SLOW_ANSWER_SECONDS)
+            return None
 
         proxy.after(writes, strike, writes=True)
         child.wait()

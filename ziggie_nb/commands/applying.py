@@ -7,7 +7,7 @@ import sys
 from getpass import getpass
 from typing import TYPE_CHECKING, Any
 
-from ziggie_nb import core, records, run_files, terminal
+from ziggie_nb import board, core, locking, records, run_files, terminal
 from ziggie_nb.commands.common import SANDBOX, Asked, print_json, show_header
 from ziggie_nb.direct_run import DirectRun
 from ziggie_nb.interruption import uninterrupted
@@ -32,6 +32,8 @@ def run(  # noqa: PLR0913 - one parameter for each option of the command
     last: str | None,
     folder: Path | None,
     prove: bool,
+    jobs: int | None,
+    resume: bool,
     as_json: bool,
 ) -> int:
     """Run the notebooks."""
@@ -39,7 +41,7 @@ def run(  # noqa: PLR0913 - one parameter for each option of the command
 
     asked = Asked(environment, only, first, last)
     out = terminal.console(to_stderr=as_json)
-    progress = terminal.RunProgress(out)
+    progress = board.of_a_run(out, as_json=as_json)
     default = "apply" if environment == SANDBOX else "plan"
     options = runner.Options(
         environment=environment,
@@ -51,9 +53,11 @@ def run(  # noqa: PLR0913 - one parameter for each option of the command
         plan_command=asked.command("plan"),
         ask=_asking(),
         prove=prove,
+        jobs=jobs,
+        resume=resume,
     )
     try:
-        record, path = runner.run(options, progress)
+        record, path = runner.run(options, progress, doing=asked.command("run"))
     finally:
         progress.close()
     _show_run(record, path, out, as_json=as_json)
@@ -161,19 +165,19 @@ def apply(  # noqa: PLR0913 - one parameter for each option of the command
 ) -> int:
     """Carry out a plan, without notebooks."""
     asked = Asked(environment, only, first, last)
-    selected = asked.phases
-    opened = Runbook.open(environment)
-    prepared = opened.prepare(selected, prove=prove)
-    made = prepared.plan
-    core.refuse_unknown_adoption(made.changes, adopt)
-    opened.refuse_apply(made, plan_id, adopt, look=asked.command("plan"), ask=_asking())
     out = terminal.console(to_stderr=as_json)
-    progress = terminal.RunProgress(out)
-    direct = DirectRun(opened, prepared, RunFolder(opened.environment.name), progress)
-    try:
-        record = direct.execute()
-    finally:
-        progress.close()
+    opened = Runbook.open(environment)
+    with locking.held(opened.environment.name, asked.command("apply")):
+        prepared = opened.prepare(asked.phases, prove=prove)
+        made = prepared.plan
+        core.refuse_unknown_adoption(made.changes, adopt)
+        opened.refuse_apply(made, plan_id, adopt, look=asked.command("plan"), ask=_asking())
+        progress = board.of_a_run(out, as_json=as_json)
+        direct = DirectRun(opened, prepared, RunFolder(opened.environment.name), progress)
+        try:
+            record = direct.execute()
+        finally:
+            progress.close()
     with uninterrupted():
         run_files.write(record, direct.folder, opened)
     _show_run(record, direct.folder.path, out, as_json=as_json)

@@ -12,6 +12,7 @@ from ziggie_nb.core.facts import ErrorFacts, facts
 from ziggie_nb.core.model import KNOWN_AFTER_APPLY, Action, Applied, Change, Outcome, Resource, Status
 from ziggie_nb.core.planning import consider
 from ziggie_nb.errors import CredentialsEndedError, RunbookError, WaitingError
+from ziggie_nb.interruption import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,7 @@ def apply(
 ) -> Applied:
     """Carry out a plan in its order; each resource is read again just before it is changed.
 
-    One failure holds up only what stands on it. Ended credentials stop at a resource's boundary.
+    One failure holds up only what stands on it. Ended credentials and Ctrl-C stop at a resource's boundary.
 
     Args:
         changes: from :func:`plan`.
@@ -44,15 +45,16 @@ def apply(
     written: Written = {}
     ended: CredentialsEndedError | None = None
     for change in changes:
-        if ended is None:
-            try:
-                outcome = _apply_one(change, aws, outcomes, written, keep_former)
-            except CredentialsEndedError as error:
-                ended = error
-        if ended is not None:
-            outcome = Outcome(change, Status.NOT_TRIED, facts(ended))
-        outcomes[change.resource.key] = outcome
-        on_outcome(outcome)
+        with to_its_end():
+            if ended is None:
+                try:
+                    outcome = _apply_one(change, aws, outcomes, written, keep_former)
+                except CredentialsEndedError as error:
+                    ended = error
+            if ended is not None:
+                outcome = Outcome(change, Status.NOT_TRIED, facts(ended))
+            outcomes[change.resource.key] = outcome
+            on_outcome(outcome)
     return Applied(tuple(outcomes.values()), ended)
 
 

@@ -163,6 +163,7 @@ def _cdn_deployed(aws: Aws, environment: Environment) -> Finding:
         where=f"CloudFront console, distribution {found['Id']}",
         usually="5 to 10 minutes",
         since=since,
+        minutes=20,
     )
     return Finding(Verdict.WAIT, "on its way to the edge locations", evidence, wait)
 

@@ -337,7 +337,8 @@ def _has_run(aws: Aws, environment: Environment) -> Finding:
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     calls, errors = (_sums(aws, environment, metric, now, period) for metric in ("Invocations", "Errors"))
     if not calls:
-        waits = Wait(who="AWS", where="the rule's schedule", usually="one round of the schedule, 5 minutes")
+        usually = "one round of the schedule, 5 minutes"
+        waits = Wait(who="AWS", where="the rule's schedule", usually=usually, minutes=12)
         call = "cloudwatch:GetMetricStatistics → Invocations: no datapoint"
         return Finding(Verdict.WAIT, "not called within the last hour", call, waits)
     last = max(calls)

@@ -75,7 +75,8 @@ PHASE = Phase(
     title="EC2 Spot instances",
     notebook="06_gpu_spot",
     section="gpu_spot",
-    needs=("02",),
+    # No GPU without what turns it off. Both proofs start instances too, which must not meet.
+    needs=("05",),
     resources=gpu_spot_resources,
     checks=CHECKS,
     grants=daily.grants,

@@ -34,6 +34,7 @@ class Phase:
         notebook: the notebook's name without ending.
         section: its section of the parameters.
         needs: phases whose gates must have passed.
+        after: phases that are run before it when both are run; it can be built without them.
         resources: builds its resources, in the order in which they stand on each other.
         checks: what it looks at first.
         grants: what the operator's policy must grant for the day's work with what it has built.
@@ -45,6 +46,7 @@ class Phase:
     notebook: str
     section: str
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     resources: Builder = field(default=_nothing, repr=False)
     checks: tuple[Check, ...] = ()
     grants: Callable[[Environment], tuple[Grant, ...]] = field(default=_no_grants, repr=False)
