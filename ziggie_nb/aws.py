@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from types_boto3_bedrock import BedrockClient
     from types_boto3_bedrock_runtime import BedrockRuntimeClient
+    from types_boto3_budgets import BudgetsClient
+    from types_boto3_ce import CostExplorerClient
     from types_boto3_cloudfront import CloudFrontClient
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_ec2 import EC2Client
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
     from types_boto3_lambda import LambdaClient
     from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_pricing import PricingClient
     from types_boto3_s3 import S3Client
     from types_boto3_secretsmanager import SecretsManagerClient
     from types_boto3_service_quotas import ServiceQuotasClient
@@ -64,6 +67,17 @@ READS: dict[str, frozenset[str]] = {
         }
     ),
     "bedrock-runtime": frozenset(),  # every question costs
+    "budgets": frozenset(
+        {
+            "DescribeBudget",
+            "DescribeNotificationsForBudget",
+            "DescribeSubscribersForNotification",
+            "ListTagsForResource",
+        }
+    ),
+    # AWS's price list has a cent for each request to Cost Explorer and names no exception: only the gate of
+    # phase 08 sends this one.
+    "ce": frozenset({"ListCostAllocationTags"}),
     "cloudfront": frozenset(
         {
             "GetDistribution",
@@ -116,6 +130,7 @@ READS: dict[str, frozenset[str]] = {
     ),
     "lambda": frozenset({"GetAccountSettings", "GetFunction", "GetPolicy"}),
     "logs": frozenset({"DescribeLogGroups", "ListTagsForResource"}),
+    "pricing": frozenset({"GetProducts"}),
     "s3": frozenset(
         {
             "GetBucketCors",
@@ -140,6 +155,12 @@ READS: dict[str, frozenset[str]] = {
     "service-quotas": frozenset({"GetAWSDefaultServiceQuota", "GetServiceQuota"}),
     "ssm": frozenset({"GetParameter"}),
     "sts": frozenset({"GetCallerIdentity"}),
+}
+
+# Reads with a price: let through where they were asked for by name (Aws.allowing), and counted as reads.
+PAID_READS: dict[str, frozenset[str]] = {
+    "ce": frozenset({"GetCostAndUsage", "GetCostForecast"}),
+    "cloudwatch": frozenset({"GetMetricData"}),
 }
 
 # Global services whose only control plane is there, and billing services that answer nowhere else.
@@ -411,6 +432,10 @@ class Aws:
     @overload
     def client(self, service: Literal["bedrock-runtime"]) -> BedrockRuntimeClient: ...
     @overload
+    def client(self, service: Literal["budgets"]) -> BudgetsClient: ...
+    @overload
+    def client(self, service: Literal["ce"]) -> CostExplorerClient: ...
+    @overload
     def client(self, service: Literal["cloudfront"]) -> CloudFrontClient: ...
     @overload
     def client(self, service: Literal["cloudwatch"]) -> CloudWatchClient: ...
@@ -424,6 +449,8 @@ class Aws:
     def client(self, service: Literal["lambda"]) -> LambdaClient: ...
     @overload
     def client(self, service: Literal["logs"]) -> CloudWatchLogsClient: ...
+    @overload
+    def client(self, service: Literal["pricing"]) -> PricingClient: ...
     @overload
     def client(self, service: Literal["s3"]) -> S3Client: ...
     @overload
@@ -491,13 +518,13 @@ def _config(*, sandboxed: bool) -> Config:
 
 def _gatekeeper(calls: Calls, service: str, *, read_only: bool, allowed: frozenset[str]) -> Any:
     def gatekeeper(model: OperationModel, **_event: object) -> None:
-        is_read = model.name in READS.get(service, frozenset())
-        if read_only and not is_read and f"{service}:{model.name}" not in allowed:
+        is_free = model.name in READS.get(service, frozenset())
+        if read_only and not is_free and f"{service}:{model.name}" not in allowed:
             raise ReadOnlyError(
                 f"{service}:{model.name} was not sent: plan, verify, gate and drift only read. "
                 "This is a defect of the runbook; please report it."
             )
-        calls.count(is_read=is_read)
+        calls.count(is_read=is_free or model.name in PAID_READS.get(service, frozenset()))
 
     return gatekeeper
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from ziggie_nb.aws import error_code
 from ziggie_nb.errors import CredentialsEndedError, RunbookError
@@ -81,6 +82,7 @@ class Check:
         expected: what it should be.
         look: does the looking; read-only.
         permissions: IAM actions it needs.
+        notebook: the notebook that mends it, where its task alone does not say so.
     """
 
     id: str
@@ -89,6 +91,7 @@ class Check:
     expected: str
     look: Callable[[Aws, Environment], Finding] = field(repr=False)
     permissions: tuple[str, ...] = ()
+    notebook: str | None = None
 
 
 def passed(observed: str, evidence: str = "") -> Finding:
@@ -128,6 +131,8 @@ def evaluate(check: Check, aws: Aws, environment: Environment) -> Finding:
             f"could not be read: {error_code(error)}: {message}",
             f"{error.operation_name} answered {error_code(error)}",
         )
+    except ResponseParserError:
+        return Finding(Verdict.ERROR, "could not be read: the answer is none that AWS gives")
     except (BotoCoreError, RunbookError) as error:
         return Finding(Verdict.ERROR, f"could not be read: {error}")
 
@@ -150,4 +155,5 @@ def row(check: Check, finding: Finding) -> dict[str, Any]:
         "verdict": finding.verdict.value,
         "evidence": finding.evidence,
         "wait": vars(finding.wait) if finding.wait else None,
+        **({"notebook": check.notebook} if check.notebook else {}),
     }

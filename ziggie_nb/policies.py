@@ -441,6 +441,7 @@ ACCOUNT_WIDE = frozenset(
         "bedrock:GetUseCaseForModelAccess",
         "bedrock:ListFoundationModels",
         "bedrock:ListInferenceProfiles",
+        "ce:ListCostAllocationTags",
         "cloudfront:CreateOriginAccessControl",
         "cloudfront:ListDistributions",
         "cloudfront:ListOriginAccessControls",

@@ -1,10 +1,10 @@
-"""The proof of 7.5.5.5: it tells a good function from a bad one, runs once per state, and leaves nothing."""
+"""The proof of 7.5.5.5 on the sandbox: it tells a good function from a bad one, and leaves nothing."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,11 +13,9 @@ from ziggie_nb import packaging, sandbox, settings
 from ziggie_nb.errors import RunbookError
 from ziggie_nb.phases import select
 from ziggie_nb.proofs import PROVED
-from ziggie_nb.proofs.gpu_auto_shutdown import MARK, TASK, dummies, moments_of, proof
+from ziggie_nb.proofs.gpu_auto_shutdown import MARK, TASK, DummiesProof, WaitingProof, proof
+from ziggie_nb.proofs.gpu_auto_shutdown.on_sandbox import dummies, moments_of
 from ziggie_nb.runbook import Runbook
-
-if TYPE_CHECKING:
-    from ziggie_nb.proofs.gpu_auto_shutdown import ShutdownProof
 
 FUNCTION = "ziggie-gpu-auto-shutdown"
 LAUNCHED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -37,7 +35,9 @@ class Tried:
         self.runbook = replace(opened, environment=environment)
         for share in self.runbook.plan(select(["02", "05"])).phases:
             self.runbook.apply(share, [])
-        self.proof: ShutdownProof = proof(self.runbook.environment)
+        found = proof(self.runbook.environment)
+        assert isinstance(found, DummiesProof)
+        self.proof = found
 
     def raw(self, service: str) -> Any:
         """Return a plain boto3 client."""
@@ -196,11 +196,13 @@ def test_a_proof_is_due_once_for_one_state(tried: Tried) -> None:
     assert other.due(aws)
 
 
-def test_outside_the_sandbox_nothing_is_started(tried: Tried) -> None:
-    """Nobody may plant metrics of EC2 there."""
+def test_an_endpoint_that_is_not_aws_starts_nothing(tried: Tried) -> None:
+    """No schedule ticks there, so an instance would be waited for in vain."""
     on_aws = proof(settings.load("prod"))
+    assert isinstance(on_aws, WaitingProof)
+    on_aws = replace(on_aws, sleep=lambda _seconds: pytest.fail("It waits."))
     calls = tried.runbook.aws.calls.write
-    with pytest.raises(RunbookError, match="on the sandbox only"):
+    with pytest.raises(RunbookError, match=r"^Nothing was started: http://127\.0\.0\.1:\d+ is not AWS"):
         on_aws.run(tried.runbook.aws.writable())
     assert tried.runbook.aws.calls.write == calls
 

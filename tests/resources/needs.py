@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from ziggie_nb.core import Resource
 
 ACTIONS: dict[str, tuple[str, ...]] = {
+    "budgets:CreateBudget": ("budgets:ModifyBudget", "budgets:TagResource"),
+    "budgets:CreateNotification": ("budgets:ModifyBudget",),
+    "budgets:CreateSubscriber": ("budgets:ModifyBudget",),
+    "budgets:DeleteBudget": ("budgets:ModifyBudget",),
+    "budgets:DeleteNotification": ("budgets:ModifyBudget",),
+    "budgets:DeleteSubscriber": ("budgets:ModifyBudget",),
+    "budgets:DescribeBudget": ("budgets:ViewBudget",),
+    "budgets:DescribeNotificationsForBudget": ("budgets:ViewBudget",),
+    "budgets:DescribeSubscribersForNotification": ("budgets:ViewBudget",),
+    "budgets:UpdateBudget": ("budgets:ModifyBudget",),
+    "budgets:UpdateNotification": ("budgets:ModifyBudget",),
     "cloudfront:CreateDistributionWithTags": ("cloudfront:CreateDistribution", "cloudfront:TagResource"),
     "iam:AddRoleToInstanceProfile": ("iam:AddRoleToInstanceProfile", "iam:PassRole"),
     "iam:CreateInstanceProfile": ("iam:CreateInstanceProfile", "iam:TagInstanceProfile"),

@@ -7,6 +7,7 @@ import logging
 import stat
 import sys
 from configparser import ConfigParser
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from ziggie_nb import aws, core, private_files
 from ziggie_nb.core import Action
 from ziggie_nb.errors import RunbookError
 from ziggie_nb.resources import iam
-from ziggie_nb.resources.iam import settling
+from ziggie_nb.resources.iam import principals, settling
 
 from .conftest import BOUNDARY, Account, Open
 from .needs import NOTHING
@@ -121,6 +122,47 @@ def test_spot_role_that_aws_keeps_is_a_failure_with_aws_reason(
         with pytest.raises(RunbookError, match=reason):
             account.first(iam.SpotServiceRole).delete(account.aws.writable(), {})
     assert naps == [2]
+
+
+# --- a role in somebody else's instance profile -------------------------------------------------------
+
+
+def test_role_that_others_instances_work_with_is_left_whole(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IAM would refuse the delete after its policies have gone, and their instances could do nothing."""
+    naps: list[float] = []
+    monkeypatch.setattr(principals, "vanished", partial(settling.vanished, sleep=naps.append))
+    policy, attached = account.first(iam.RolePolicy), account.first(iam.RolePolicies)
+    role = policy.role
+    account.make(policy, attached)
+    client = account.raw("iam")
+    client.create_instance_profile(InstanceProfileName="theirs")
+    client.add_role_to_instance_profile(InstanceProfileName="theirs", RoleName=role.name)
+    with pytest.raises(
+        RunbookError, match=r"profiles that are not the runbook's: theirs\. It was left as it is"
+    ):
+        account.delete(role)
+    assert 20 <= sum(naps) < 40
+    assert account.consider(policy).action is Action.KEEP
+    assert account.consider(attached).action is Action.KEEP
+    client.remove_role_from_instance_profile(InstanceProfileName="theirs", RoleName=role.name)
+    account.delete(role)
+    assert account.consider(role).live is None
+
+
+def test_our_own_instance_profile_may_show_for_some_seconds(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went a moment before its role."""
+    naps: list[float] = []
+    monkeypatch.setattr(principals, "vanished", partial(settling.vanished, sleep=naps.append))
+    monkeypatch.setattr(iam.Role, "_instance_profiles", lambda _role, _aws: ["ours"] if not naps else [])
+    role = account.first(iam.Role)
+    account.make(role)
+    account.delete(role)
+    assert len(naps) == 1
+    assert account.consider(role).live is None
 
 
 # --- versions of a managed policy --------------------------------------------------------------------

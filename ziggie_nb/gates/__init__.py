@@ -1,4 +1,4 @@
-"""Exit criteria of the phases, read afresh.
+"""Exit criteria of the phases and of gate 7.5, read afresh.
 
 A gate shares nothing with what built things: it makes its own requests and judges the answers by the
 parameters and the plan alone, so that a mistake in a resource cannot hide itself. It fails closed:
@@ -7,7 +7,7 @@ what only AWS itself can prove is SKIP on any other endpoint. Every piece of evi
 and the value it gave.
 
 One module for each thing looked at, its criteria at its end; ``asking`` and ``documents`` are what
-they share.
+they share, and ``foundation`` judges the whole stage.
 """
 
 from __future__ import annotations
@@ -18,9 +18,23 @@ from typing import TYPE_CHECKING, Any
 
 from ziggie_nb.checks import Check, Finding, evaluate, row
 from ziggie_nb.errors import UsageError, nearest
-from ziggie_nb.gates import account, bedrock, cdn, gpu_auto_shutdown, gpu_spot, iam, integration, s3, secrets
+from ziggie_nb.gates import (
+    account,
+    bedrock,
+    cdn,
+    cost_monitoring,
+    foundation,
+    gpu_auto_shutdown,
+    gpu_spot,
+    iam,
+    integration,
+    s3,
+    secrets,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ziggie_nb.aws import Aws
     from ziggie_nb.settings import Environment
 
@@ -34,20 +48,24 @@ CRITERIA: dict[str, tuple[Check, ...]] = {
         "05": gpu_auto_shutdown.CRITERIA,
         "06": gpu_spot.CRITERIA,
         "07": bedrock.CRITERIA,
+        "08": cost_monitoring.CRITERIA,
         "09": integration.CRITERIA,
     }.items()
 }
 """By phase: the exit criteria, in the order in which the plan has their tasks."""
 
+GATES: dict[str, tuple[Check, ...]] = {**CRITERIA, foundation.ID: foundation.CRITERIA}
+"""By gate: those of the phases, then gate 7.5."""
+
 SIDE_BY_SIDE = 4
-"""Criteria of one gate looked at together; more would only meet AWS's throttling."""
+"""Criteria looked at together; more would only meet AWS's throttling."""
 
 
-def evaluate_gate(phase: str, aws: Aws, environment: Environment) -> list[tuple[Check, Finding]]:
-    """Look at every exit criterion of a phase, several at a time, and keep their order.
+def evaluate_gate(gate: str, aws: Aws, environment: Environment) -> list[tuple[Check, Finding]]:
+    """Look at every exit criterion of a gate, several at a time, and keep their order.
 
     Args:
-        phase: two digits, a key of :data:`CRITERIA`.
+        gate: a key of :data:`GATES`: two digits of a phase, or ``7.5``.
         aws: read-only; nothing that it has seen before counts.
         environment: the parameters in force.
 
@@ -55,14 +73,23 @@ def evaluate_gate(phase: str, aws: Aws, environment: Environment) -> list[tuple[
         UsageError: the phase has no gate.
         CredentialsEndedError: the credentials ran out.
     """
-    if phase not in CRITERIA:
-        raise UsageError(f'Phase "{phase}" has no gate.{nearest(phase, CRITERIA)}')
-    checks, fresh = CRITERIA[phase], aws.view()
-    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix=f"gate-{phase}") as pool:
+    if gate not in GATES:
+        raise UsageError(f'Phase "{gate}" has no gate.{nearest(gate, GATES)}')
+    return evaluate_all(GATES[gate], aws, environment)
+
+
+def evaluate_all(checks: Sequence[Check], aws: Aws, environment: Environment) -> list[tuple[Check, Finding]]:
+    """Look at these afresh, several at a time, and keep their order.
+
+    Raises:
+        CredentialsEndedError: the credentials ran out.
+    """
+    fresh = aws.view()
+    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="looking") as pool:
         findings = pool.map(lambda check: evaluate(check, fresh, environment), checks)
         return list(zip(checks, findings, strict=True))
 
 
-def rows(phase: str, aws: Aws, environment: Environment) -> list[dict[str, Any]]:
+def rows(gate: str, aws: Aws, environment: Environment) -> list[dict[str, Any]]:
     """Evaluate a gate and return its criteria as they stand in run.json; raises as evaluate_gate does."""
-    return [row(check, finding) for check, finding in evaluate_gate(phase, aws, environment)]
+    return [row(check, finding) for check, finding in evaluate_gate(gate, aws, environment)]

@@ -14,6 +14,7 @@ from ziggie_nb.errors import UsageError, nearest
 from ziggie_nb.phases import (
     account,
     bedrock,
+    cost_monitoring,
     gpu_auto_shutdown,
     gpu_spot,
     iam,
@@ -36,6 +37,7 @@ PHASES = (
     gpu_auto_shutdown.PHASE,
     gpu_spot.PHASE,
     bedrock.PHASE,
+    cost_monitoring.PHASE,
     integration.PHASE,
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
 
 from ziggie_nb import policies, prices
 from ziggie_nb.aws import error_code, until_settled
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 ORIGIN_ID = "assets"
+NO_DISTRIBUTION = "NoSuchDistribution"
+DEPLOYED = "Deployed"
+"""CloudFront's word for "this has reached every edge location"."""
+LET_GO_SECONDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +99,21 @@ class OriginAccessControl(Resource):
         )
 
     def delete(self, aws: Aws, live: State) -> None:
-        """Delete its present version."""
+        """Delete its present version.
+
+        Raises:
+            RunbookError: a distribution uses it.
+        """
         cloudfront, gone = aws.client("cloudfront"), "NoSuchOriginAccessControl"
         found = unless(lambda: cloudfront.get_origin_access_control(Id=live["id"]), gone)
         if found:
             version = found["ETag"]
-            unless(lambda: cloudfront.delete_origin_access_control(Id=live["id"], IfMatch=version), gone)
+            _let_go(
+                self,
+                lambda: cloudfront.delete_origin_access_control(Id=live["id"], IfMatch=version),
+                gone,
+                "OriginAccessControlInUse",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,12 +203,21 @@ class ResponseHeadersPolicy(Resource):
         )
 
     def delete(self, aws: Aws, live: State) -> None:
-        """Delete its present version."""
+        """Delete its present version.
+
+        Raises:
+            RunbookError: a distribution uses it.
+        """
         cloudfront, gone = aws.client("cloudfront"), "NoSuchResponseHeadersPolicy"
         found = unless(lambda: cloudfront.get_response_headers_policy(Id=live["id"]), gone)
         if found:
             version = found["ETag"]
-            unless(lambda: cloudfront.delete_response_headers_policy(Id=live["id"], IfMatch=version), gone)
+            _let_go(
+                self,
+                lambda: cloudfront.delete_response_headers_policy(Id=live["id"], IfMatch=version),
+                gone,
+                "ResponseHeadersPolicyInUse",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +290,7 @@ class Distribution(Resource):
         summary = self._summary(aws)
         if summary is None:
             return None
-        answer = unless(lambda: cloudfront.get_distribution(Id=summary["Id"]), "NoSuchDistribution")
+        answer = unless(lambda: cloudfront.get_distribution(Id=summary["Id"]), NO_DISTRIBUTION)
         if answer is None:  # the list still shows what was deleted a moment ago
             return None
         found = answer["Distribution"]
@@ -314,44 +336,49 @@ class Distribution(Resource):
             changed: Any = _overlaid(found["Distribution"]["DistributionConfig"], want)
             cloudfront.update_distribution(Id=live["id"], IfMatch=found["ETag"], DistributionConfig=changed)
 
-    def delete(self, aws: Aws, live: State) -> None:
-        """Disable it, wait until that has reached every edge location, then delete it.
+    def begin_delete(self, aws: Aws, live: State) -> None:
+        """Disable it, which takes minutes to reach every edge location; only then can it be deleted."""
+        self._disabled(aws, live["id"])
 
-        Broken off while waiting, the next destroy goes on: what is disabled is not disabled again.
+    def delete(self, aws: Aws, live: State) -> None:
+        """Disable it if it is not, and delete it if that has reached every edge location.
+
+        Nothing waits here: broken off or not, the next call goes on where this one was.
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HowToDeleteDistribution.html
 
         Raises:
-            RunbookError: CloudFront took longer than half an hour.
+            WaitingError: CloudFront is still disabling it.
         """
-        cloudfront, gone = aws.client("cloudfront"), "NoSuchDistribution"
-        found = unless(lambda: cloudfront.get_distribution(Id=live["id"]), gone)
+        found = self._disabled(aws, live["id"])
         if found is None:
             return
-        config: Any = found["Distribution"]["DistributionConfig"]
-        if config["Enabled"]:
-            disabled: Any = {**config, "Enabled": False}
-            cloudfront.update_distribution(Id=live["id"], IfMatch=found["ETag"], DistributionConfig=disabled)
-        self._wait_until_deployed(aws, live["id"])
-        # For some seconds CloudFront may still take it for enabled, or its version for an older one.
-        until_settled(
-            lambda: unless(lambda: self._delete_present_version(aws, live["id"]), gone),
-            "DistributionNotDisabled",
-            "PreconditionFailed",
-        )
-
-    def _delete_present_version(self, aws: Aws, number: str) -> None:
-        cloudfront = aws.client("cloudfront")
-        version = cloudfront.get_distribution(Id=number)["ETag"]
-        cloudfront.delete_distribution(Id=number, IfMatch=version)
-
-    def _wait_until_deployed(self, aws: Aws, number: str) -> None:
-        waiter = aws.client("cloudfront").get_waiter("distribution_deployed")
+        if found["Distribution"]["Status"] != DEPLOYED:
+            raise self._still_disabling(live["id"])
+        cloudfront, version = aws.client("cloudfront"), found["ETag"]
         try:
-            waiter.wait(Id=number, WaiterConfig={"Delay": 20, "MaxAttempts": 90})
-        except WaiterError as error:
-            raise RunbookError(
-                f"CloudFront has not yet disabled distribution {number} at every edge location. Start "
-                "destroy again in a while: it goes on from here."
-            ) from error
+            unless(lambda: cloudfront.delete_distribution(Id=live["id"], IfMatch=version), NO_DISTRIBUTION)
+        except ClientError as error:
+            # For some seconds CloudFront may still take it for enabled, or its version for an older one.
+            if error_code(error) not in {"DistributionNotDisabled", "PreconditionFailed"}:
+                raise
+            raise self._still_disabling(live["id"]) from error
+
+    def _disabled(self, aws: Aws, number: str) -> Any | None:
+        """Return what CloudFront tells of it, once it is not to be enabled; None when it is gone."""
+        cloudfront = aws.client("cloudfront")
+        found: Any = unless(lambda: cloudfront.get_distribution(Id=number), NO_DISTRIBUTION)
+        if found is None or not found["Distribution"]["DistributionConfig"]["Enabled"]:
+            return found
+        config: Any = {**found["Distribution"]["DistributionConfig"], "Enabled": False}
+        return cloudfront.update_distribution(Id=number, IfMatch=found["ETag"], DistributionConfig=config)
+
+    def _still_disabling(self, number: str) -> WaitingError:
+        return WaitingError(
+            f"CloudFront has not yet disabled distribution {number} at every edge location.",
+            who="AWS",
+            where=f"https://console.aws.amazon.com/cloudfront/v4/home#/distributions/{number}",
+            usually="5 to 15 minutes",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -400,6 +427,23 @@ def once_verified(create: Callable[[], Any]) -> None:
                 usually="one or two working days",
             ) from error
         raise
+
+
+def _let_go(resource: Resource, delete: Callable[[], object], gone: str, in_use: str) -> None:
+    """Delete what a distribution used a moment ago: CloudFront may take some seconds to let go of it.
+
+    Raises:
+        RunbookError: another distribution uses it.
+    """
+    try:
+        until_settled(lambda: unless(delete, gone), in_use, seconds=LET_GO_SECONDS)
+    except ClientError as error:
+        if error_code(error) != in_use:
+            raise
+        raise RunbookError(
+            f"{resource.kind} {resource.name} is used by a distribution that is not the runbook's. Take it "
+            "off there (CloudFront console, Distributions), then start destroy again."
+        ) from error
 
 
 def tags_to_text(tags: dict[str, str], present: str = "") -> str:

@@ -20,7 +20,9 @@ from werkzeug.wrappers import Request, Response
 
 from ziggie_nb.sandbox import (
     bedrock,
+    budgets,
     cloudwatch,
+    cost_explorer,
     desk,
     ec2,
     ec2_launch_templates,
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
 
 # Importing them puts the corrections into moto; see `corrections.corrects`.
 CORRECTIONS = (
+    budgets,
     cloudwatch,
+    cost_explorer,
     ec2,
     ec2_launch_templates,
     ec2_market,

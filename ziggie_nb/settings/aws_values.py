@@ -16,7 +16,18 @@ from importlib.resources import files
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
-from .values import Kind, as_number, as_text, choice, name_of, refusal, shown, text_kind
+from .values import (
+    Kind,
+    as_number,
+    as_text,
+    choice,
+    list_of,
+    name_of,
+    refusal,
+    shown,
+    text_kind,
+    whole_number,
+)
 
 ACCOUNT_DIGITS = 12
 
@@ -452,3 +463,31 @@ def _retention(value: object) -> int:
 
 
 LOG_RETENTION = Kind("a number of days that CloudWatch Logs knows", _retention)
+
+_PERCENT = whole_number(1, 1000, "percent")
+MOST_ALERTS = 5
+"""Of each of the two kinds: a budget has room for ten notifications in all.
+
+https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_Notification.html
+"""
+
+
+def _percent(value: object) -> object:
+    """Accept digits as text too: papermill passes a list as one text with commas."""
+    digits = isinstance(value, str) and re.fullmatch(r"\d+", value, re.ASCII)
+    return _PERCENT.accept(int(str(value)) if digits else value)
+
+
+def alerts_at(*, at_least: int = 0) -> Kind:
+    """Make the kind of a list of percents of a budget, each told of by an alert of its own."""
+    percents = list_of(Kind(_PERCENT.words, _percent), at_least=at_least)
+
+    def accept(value: object) -> object:
+        accepted = percents.accept(value)
+        if isinstance(accepted, tuple) and len(accepted) > MOST_ALERTS:
+            raise ValueError(
+                f"has {len(accepted)} items, but at most {MOST_ALERTS} fit. Take some of them out."
+            )
+        return accepted
+
+    return Kind(percents.words, accept)

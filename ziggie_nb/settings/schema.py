@@ -47,6 +47,7 @@ A_CENTURY = 36_500
 DAYS = whole_number(0, A_CENTURY, "days")
 DAYS_FROM_ONE = whole_number(1, A_CENTURY, "days")
 GIGABYTES = number(0, 10_000_000, "GB")
+COUNT = whole_number(0, 10**12)
 
 Conflict = tuple[tuple[str, str], str]
 """Section and name of a parameter, and the rest of the sentence that says what it clashes with."""
@@ -338,6 +339,53 @@ class CostMonitoring(Section):
     alert_email: Annotated[str, aws.EMAIL] = Field(
         default=PLACEHOLDER_EMAIL, description="Who is told; the default is the plan's placeholder"
     )
+    actual_percents: Annotated[tuple[int, ...], aws.alerts_at(at_least=1)] = Field(
+        default=(50, 80, 100), description="Percents of the budget that are told of once they are spent"
+    )
+    forecast_percents: Annotated[tuple[int, ...], aws.alerts_at()] = Field(
+        default=(100,),
+        description="Percents of the budget that are told of once AWS expects the month to end above them; "
+        "empty: none",
+    )
+
+
+class CostReport(Section):
+    """Report 11: what the estimate assumes of a month; nothing is built from it.
+
+    Stored and delivered GB stand in `s3_assets`, since phase 03 shows them too.
+    """
+
+    gpu_hours: Annotated[float, number(0, 744, "hours")] = Field(
+        default=100.0,
+        description="Hours a month that the GPU instance runs; the default is what the plan's lowest $20 buy "
+        "at its $0.20 an hour",
+    )
+    gpu_download_gb: Annotated[float, GIGABYTES] = Field(
+        default=10.0, description="GB a month that leave the GPU instance for the internet"
+    )
+    snapshots_gb: Annotated[float, GIGABYTES] = Field(
+        default=0.0, description="GB of snapshots kept, such as those of your own image"
+    )
+    stored_objects: Annotated[int, COUNT] = Field(
+        default=50_000, description="Objects in the bucket that Intelligent-Tiering watches"
+    )
+    uploads: Annotated[int, COUNT] = Field(
+        default=10_000, description="Objects written to the bucket a month"
+    )
+    downloads: Annotated[int, COUNT] = Field(default=1_000_000, description="Objects delivered a month")
+    secret_reads: Annotated[int, COUNT] = Field(
+        default=10_000, description="Calls to Secrets Manager a month"
+    )
+    logs_gb: Annotated[float, GIGABYTES] = Field(
+        default=1.0, description="GB of logs written a month, by the functions and the GPU instance"
+    )
+    mails: Annotated[int, COUNT] = Field(default=100, description="Mails a month from the topic of notices")
+    bedrock_input_tokens: Annotated[int, COUNT] = Field(
+        default=3_000_000, description="Tokens a month that are sent to language models"
+    )
+    bedrock_output_tokens: Annotated[int, COUNT] = Field(
+        default=1_000_000, description="Tokens a month that language models answer with"
+    )
 
 
 class Integration(Section):
@@ -432,6 +480,7 @@ class Environment(Section):
     bedrock: Bedrock = Bedrock()
     cost_monitoring: CostMonitoring = CostMonitoring()
     integration: Integration = Integration()
+    cost_report: CostReport = CostReport()
 
     # Not fields, so that no YAML file can set them and no digest of the parameters depends on them.
     _name: str = PrivateAttr(default="")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cloudfront, ec2, gpu_auto_shutdown, iam, mcp_entry, rotation, s3, secrets_manager
+from . import budgets, cloudfront, ec2, gpu_auto_shutdown, iam, mcp_entry, rotation, s3, secrets_manager
 from .model import Path, Table, Tampering
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ TABLES: dict[type[Resource], Table] = {
     **rotation.TABLE,
     **gpu_auto_shutdown.TABLE,
     **ec2.TABLE,
+    **budgets.TABLE,
     **mcp_entry.TABLE,
 }
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ziggie_nb import policies
 from ziggie_nb.core import Resource, State
+from ziggie_nb.errors import RunbookError
 from ziggie_nb.resources.answers import new_tags, tags_as_dict, tags_as_pairs, unless
-from ziggie_nb.resources.iam.settling import GONE, let_go
+from ziggie_nb.resources.iam.settling import GONE, let_go, vanished
 
 if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
@@ -207,6 +208,7 @@ class Role(Principal):
         "iam:GetRole",
         "iam:GetRolePolicy",
         "iam:ListAttachedRolePolicies",
+        "iam:ListInstanceProfilesForRole",
         "iam:ListRolePolicies",
         # Whoever puts it into an instance profile passes it on. Its trust decides to which service:
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
@@ -253,11 +255,26 @@ class Role(Principal):
             iam.put_role_permissions_boundary(RoleName=self.name, PermissionsBoundary=arn)
 
     def delete(self, aws: Aws, live: State) -> None:
-        """Take its policies away, then delete it."""
+        """Take its policies away, then delete it; neither, while what is not ours hands it to instances.
+
+        Raises:
+            RunbookError: it is in an instance profile of somebody else, whose instances work with it.
+        """
         del live
+        if profiles := vanished(lambda: self._instance_profiles(aws)):
+            raise RunbookError(
+                f"Role {self.name} is still in instance profiles that are not the runbook's: "
+                f"{', '.join(profiles)}. It was left as it is. Take it out of them, then start destroy again."
+            )
         self._strip(aws)
         iam = aws.client("iam")
         let_go(lambda: unless(lambda: iam.delete_role(RoleName=self.name), GONE))
+
+    def _instance_profiles(self, aws: Aws) -> list[str]:
+        """Return the names of the instance profiles it is in; ours has gone before it."""
+        pages = aws.client("iam").get_paginator("list_instance_profiles_for_role")
+        found = unless(lambda: list(pages.paginate(RoleName=self.name)), GONE) or []
+        return [each["InstanceProfileName"] for page in found for each in page["InstanceProfiles"]]
 
     def attached(self, aws: Aws) -> dict[str, str]:
         """Return the names of the attached policies by ARN; empty also when it is gone."""

@@ -1,12 +1,10 @@
-"""Task 7.5.5.5: the deployed function looks at dummy instances, and ends those it should and no other.
+"""The deployed function looks at dummy instances, and ends those it should and no other.
 
-On the sandbox hours pass in a moment: the metrics are planted, and the function is told what time it is.
-On AWS it goes by its own clock, and nobody may plant metrics of EC2.
+Hours pass in a moment: the metrics are planted, and the function is told what time it is.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +12,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ziggie_nb.errors import RunbookError
-from ziggie_nb.phases.gpu_auto_shutdown import PHASE, cycle_minutes
-from ziggie_nb.proofs.model import PROVED, Proof, ProofRow
+from ziggie_nb.phases.gpu_auto_shutdown import cycle_minutes
+from ziggie_nb.proofs.gpu_auto_shutdown.shared import MARK, TASK, ShutdownProof
+from ziggie_nb.proofs.model import ProofRow
 from ziggie_nb.resources.answers import tags_as_pairs
-from ziggie_nb.resources.functions import Function, FunctionEnvironment
 
 if TYPE_CHECKING:
     from ziggie_nb.aws import Aws
-    from ziggie_nb.settings import Environment
     from ziggie_nb.settings.schema import GpuAutoShutdown
-
-TASK = "7.5.5.5"
-MARK = "ziggie:proof"
-"""Tag of the dummy instances, by which a later run finds what a broken-off one has left."""
 
 PERIOD = timedelta(minutes=5)
 PARTICIPLES = {
@@ -104,24 +97,18 @@ class Moments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShutdownProof(Proof):
-    """The function ends idle instances by their kind, and leaves all others alone.
+class DummiesProof(ShutdownProof):
+    """A dummy instance of each kind, with hours that pass in a moment.
 
     Attributes:
-        resource: the function.
-        told: its settings.
-        knobs: the parameters that these come from.
+        knobs: the parameters that the function's settings come from.
         image: what the dummies start from.
         instance_type: their type.
-        is_sandbox: whether time can be handed in.
     """
 
-    resource: Function
-    told: FunctionEnvironment
     knobs: GpuAutoShutdown
     image: str
     instance_type: str
-    is_sandbox: bool
 
     permissions: ClassVar[tuple[str, ...]] = (
         "cloudwatch:PutMetricData",
@@ -134,30 +121,16 @@ class ShutdownProof(Proof):
         "lambda:TagResource",
     )
 
-    def digest(self, aws: Aws) -> str:
-        """Return the digest of code, settings and what is tried with them."""
-        what = [
-            self.resource.desired(aws)["code_sha256"],
-            self.told.desired(aws),
-            [repr(dummy) for dummy in dummies(self.knobs)],
-        ]
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
-
-    def mark(self, aws: Aws) -> None:
-        """Tag the function with what was proven."""
-        aws.client("lambda").tag_resource(Resource=self.resource.arn(aws), Tags={PROVED: self.digest(aws)})
+    def tried(self) -> list[str]:
+        """Return the dummies."""
+        return [repr(dummy) for dummy in dummies(self.knobs)]
 
     def run(self, aws: Aws, tell: Callable[[str], None] = lambda _sentence: None) -> list[ProofRow]:
         """Let hours pass for a dummy instance of each kind; the table says what became of them.
 
         Raises:
-            RunbookError: this is not the sandbox, or the function itself has failed.
+            RunbookError: the function itself has failed.
         """
-        if not self.is_sandbox:
-            raise RunbookError(
-                "The shutdown can be tried out on the sandbox only: on AWS nobody may plant metrics of EC2. "
-                "Start a small instance tagged Project=Ziggie and Type=GPU, and wait for the function's mail."
-            )
         clean_up(aws)
         try:
             return self._tried(aws, tell)
@@ -210,24 +183,6 @@ class ShutdownProof(Proof):
         if said["now"] != stamp:
             raise RunbookError(f"{name} does not take the time that it is told: ALLOW_NOW is not set.")
         return {each["instance"]: (each["action"], each["cause"]) for each in said["decisions"]}
-
-
-def proof(environment: Environment) -> ShutdownProof:
-    """Return the proof of phase 05, for what the phase builds."""
-    built = PHASE.resources(environment)
-    function = next(each for each in built if isinstance(each, Function))
-    told = next(each for each in built if isinstance(each, FunctionEnvironment))
-    return ShutdownProof(
-        task=TASK,
-        name=function.name,
-        title="Shutdown of dummy instances",
-        resource=function,
-        told=told,
-        knobs=environment.gpu_auto_shutdown,
-        image=environment.gpu_spot.image,
-        instance_type=environment.gpu_spot.instance_type,
-        is_sandbox=environment.is_sandbox,
-    )
 
 
 def dummies(knobs: GpuAutoShutdown, *, alone: bool = True) -> tuple[Dummy, ...]:
