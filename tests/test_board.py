@@ -40,6 +40,7 @@ def play(progress: board.Progress) -> None:
     progress.began(bad, "tasks")
     progress.task_ended(good, row(good, "done"))
     progress.task_ended(bad, row(bad, "failed"))
+    progress.said(bad, "It costs $0.02.")
     good.status, good.seconds, good.criteria = "ok", 1.5, [{"verdict": "PASS"}]
     good.api_calls = {"read": 12, "write": 3}
     progress.began(good, "gate")
@@ -76,6 +77,7 @@ def test_without_a_terminal_there_are_plain_lines_only() -> None:
         "03 Storage …",
         "04 Storage …",
         "  04: 7.5.04.0 Bucket b0: failed",
+        "  04: It costs $0.02.",
         "03 Storage: done, gate passed (2 tasks, 1 criteria, 12 reads, 3 writes, 1.5 s)",
         "04 Storage: something failed (2 tasks, 0 reads, 0 writes, 0.0 s)",
         "05 Storage: not tried",

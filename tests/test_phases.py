@@ -82,7 +82,7 @@ def test_an_empty_choice_is_refused() -> None:
 def test_what_a_phase_needs_comes_before_it() -> None:
     """A run goes from top to bottom."""
     for number, phase in enumerate(PHASES):
-        assert set(phase.needs) <= {earlier.id for earlier in PHASES[:number]}
+        assert {*phase.needs, *phase.after} <= {earlier.id for earlier in PHASES[:number]}
 
 
 def test_each_phase_has_its_notebook_and_its_section() -> None:

@@ -51,6 +51,9 @@ class Progress(Protocol):
     def task_ended(self, phase: PhaseRecord, row: Mapping[str, Any]) -> None:
         """A row of the plan was carried out, or was not."""
 
+    def said(self, phase: PhaseRecord, sentence: str) -> None:
+        """Something that takes its time has a word to say: a price first, then how far it is."""
+
     def ended(self, phase: PhaseRecord) -> None:
         """A phase and its gate have ended."""
 
@@ -98,6 +101,10 @@ class Lines:
             words = row["status"].replace("_", " ")
             self._say(f"  {phase.id}: {row['task']} {row['resource']} {row['name']}: {words}")
 
+    def said(self, phase: PhaseRecord, sentence: str) -> None:
+        """Say it."""
+        self._say(f"  {phase.id}: {sentence}")
+
     def ended(self, phase: PhaseRecord) -> None:
         """Say how a phase ended."""
         words = end_in_words(phase, self._mode)
@@ -131,6 +138,10 @@ class JsonLines:
         """Tell of a task."""
         told = {name: row[name] for name in ("task", "resource", "name", "action", "status", "error")}
         self._tell("task", phase=phase.id, **told)
+
+    def said(self, phase: PhaseRecord, sentence: str) -> None:
+        """Tell of it."""
+        self._tell("said", phase=phase.id, text=sentence)
 
     def ended(self, phase: PhaseRecord) -> None:
         """Tell how a phase ended."""
@@ -188,6 +199,10 @@ class Board:
         if row["status"] not in WELL:
             words = row["status"].replace("_", " ")
             say(self._live.console, f"{phase.id}: {row['task']} {row['resource']} {row['name']}: {words}")
+
+    def said(self, phase: PhaseRecord, sentence: str) -> None:
+        """Say it above the board, where it stays."""
+        say(self._live.console, f"{phase.id}: {sentence}")
 
     def ended(self, phase: PhaseRecord) -> None:
         """Show how a phase ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ziggie_nb import core, records
@@ -81,7 +82,8 @@ class DirectRun:
         trials = self.trials.get(phase.id, ())
         first = len(phase.tasks) - len(trials)
         for number, trial in enumerate(trials, start=first):
-            phase.tasks[number] = records.trial_row(carry_out(trial, self.opened.aws))
+            tried = carry_out(trial, self.opened.aws, partial(self.progress.said, phase))
+            phase.tasks[number] = records.trial_row(tried)
             self.progress.task_ended(phase, vars(phase.tasks[number]))
 
     def _keep_former(self, change: core.Change) -> None:

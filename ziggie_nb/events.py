@@ -27,7 +27,8 @@ def emit(kind: str, **facts: Any) -> None:
     """Append one event, when the starting process has named a file for them.
 
     Args:
-        kind: "task" (one row has come to its end), "state" (all rows so far), "ended" (credentials).
+        kind: "task" (one row has come to its end), "state" (all rows so far), "criteria" (of a gate),
+            "report" (cost and utilisation), "said" (a sentence of progress), "ended" (credentials).
         facts: JSON values. Never a secret: the file stays in the run's folder.
     """
     path = os.environ.get(FILE_VARIABLE)

@@ -35,6 +35,9 @@ class Meddler:
     def task_ended(self, _phase: object, _row: Mapping[str, Any]) -> None:
         """Watch."""
 
+    def said(self, _phase: object, _sentence: str) -> None:
+        """Listen."""
+
     def ended(self, _phase: object) -> None:
         """Watch."""
 

@@ -27,6 +27,8 @@ from ziggie_nb.runbook import Runbook, not_as_wanted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from IPython.core.display_functions import DisplayHandle
+
     from ziggie_nb.core import Change
     from ziggie_nb.phases import Phase
     from ziggie_nb.proofs.registry import Trial
@@ -188,12 +190,29 @@ class PhaseNotebook:
             return Sentence("Nothing was tried out: what it stands on is not in place.")
         asked = again or PROVE_VARIABLE in os.environ
         trials = self.runbook.trials(self.phase, asked=asked)
-        self._trials = [carry_out(trial, self.runbook.aws) for trial in trials]
+        say = self._saying()
+        self._trials = [carry_out(trial, self.runbook.aws, say) for trial in trials]
         self._report()
         tried = [trial for trial in self._trials if trial.rows]
         if tried:
             return reports.proof_table(tried)
         return Sentence(" ".join(f"{each.proof.title}: {_in_words(each)}." for each in self._trials))
+
+    def _saying(self) -> Callable[[str], None]:
+        """Return what a proof tells its price and progress: the run, and a line that changes in its place.
+
+        On the sandbox nothing takes long enough to be told, and the line would differ in every run.
+        """
+        line: DisplayHandle | None = None
+        if not self.runbook.environment.is_sandbox:
+            line = display(Sentence(""), display_id=True)  # type: ignore[no-untyped-call]
+
+        def say(sentence: str) -> None:
+            events.emit("said", text=sentence)
+            if line is not None:
+                line.update(Sentence(sentence))  # type: ignore[no-untyped-call]
+
+        return say
 
     def finish(self) -> Sentence:
         """Say how the phase ended, and what comes next.

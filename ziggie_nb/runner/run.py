@@ -281,6 +281,8 @@ class Run:
         def tell(event: dict[str, Any]) -> None:
             if event["event"] == "task":
                 self._told(self.progress.task_ended, record, event["row"])
+            elif event["event"] == "said":
+                self._told(self.progress.said, record, event["text"])
 
         self._told(self.progress.began, record, step)
         return self._executor.execute(
