@@ -127,6 +127,67 @@ def test_a_verify_that_finds_only_differences_found_drift(
 
 
 @pytest.mark.parametrize(
+    ("statuses", "gate", "exit_code"),
+    [
+        ("ok", "ok", 0),
+        ("skipped", "ok", 0),
+        ("ok", "waiting", 7),
+        ("ok", "gate_failed", 3),
+        ("ok", "gate_error", 4),
+        ("ok", "failed", 1),
+        ("ok", "interrupted", 4),
+        # When several apply: 1, 4, 3, 5, 7.
+        ("failed", "gate_error", 1),
+        ("gate_error", "gate_failed", 4),
+        ("gate_failed", "gate_error", 4),
+        ("waiting", "gate_failed", 3),
+        ("gate_failed", "waiting", 3),
+    ],
+)
+def test_gate_7_5_counts_like_a_phases(statuses: str, gate: str, exit_code: int) -> None:
+    """Whatever the phases say: the stage is done when its own gate has passed."""
+    record = run(*(phase(each) for each in statuses.split()))
+    record.gate = {"criteria": [], "status": gate}
+    record.conclude()
+    assert record.exit_code == exit_code
+
+
+def test_a_run_that_somebody_broke_off_in_gate_7_5_ends_with_130() -> None:
+    """Whatever it had found by then."""
+    record = run(phase("ok"))
+    record.gate = {"criteria": [], "status": "gate_failed"}
+    record.conclude(broken_off=True)
+    assert (record.status, record.exit_code) == ("interrupted", 130)
+
+
+@pytest.mark.parametrize(
+    ("gate", "exit_code"), [("gate_error", 4), ("gate_failed", 3), ("failed", 1), ("ok", 5), ("waiting", 5)]
+)
+def test_a_gate_decides_before_drift(gate: str, exit_code: int) -> None:
+    """5 comes after 1, 4 and 3, and before 7."""
+    record = run(phase("failed", task("failed", records.NOT_AS_WANTED)), mode="verify")
+    record.gate = {"criteria": [], "status": gate}
+    record.conclude()
+    assert record.exit_code == exit_code
+
+
+def wait(who: str, where: str) -> dict[str, Any]:
+    """Make a wait."""
+    return {"who": who, "where": where, "usually": "minutes", "since": None}
+
+
+def test_a_wait_is_listed_once_however_it_is_put() -> None:
+    """A check, its gate and gate 7.5 know nothing of each other."""
+    reader, owner = "the reader", "the owner"
+    check = ("7.5.5.4", "E-mail address", wait(reader, "the mail: its link lasts two days"))
+    gate = ("7.5.5.4", "Subscription", wait(reader, "the mail; its link lasts two days"))
+    budget = ("08.2", "Readers", wait(reader, "the mail; its link lasts two days"))
+    quota = ("7.5.6.2", "Quota", wait(owner, "Service Quotas"))
+    price = ("7.5.6.2", "Price", wait("whoever pays", "the parameters"))
+    assert records.distinct_waits([check, quota, gate, price, budget]) == [check, quota, price]
+
+
+@pytest.mark.parametrize(
     ("statuses", "status"),
     [
         ("", "ok"),

@@ -377,6 +377,39 @@ def test_criteria_show_verdict_expected_observed_and_evidence() -> None:
     assert "looked at" in repr(table)
 
 
+def test_criteria_of_gate_7_5_lead_to_the_notebook_that_mends_them() -> None:
+    """A link to the file beside; a phase's own criteria need none."""
+    linked = reports.criteria_table([criterion("7.5.4", "Secrets", "FAIL", notebook="04_secrets.ipynb")])
+    (link,) = BeautifulSoup(linked._repr_html_(), "html.parser").select("a")
+    assert (link["href"], link.get_text()) == ("./04_secrets.ipynb", "04_secrets.ipynb")
+    assert "04_secrets.ipynb" in repr(linked).replace("\n", "")
+    assert "Mended by" not in repr(reports.criteria_table([criterion("7.5.4", "Secrets", "FAIL")]))
+
+
+@pytest.mark.parametrize("name", ["https://example.com/x.ipynb", "/etc/x.ipynb", 'x.ipynb" onclick="y'])
+def test_a_link_leads_to_a_file_beside_and_nowhere_else(name: str) -> None:
+    """A record is text that somebody else may have written."""
+    table = reports.criteria_table([criterion("7.5.4", "Secrets", "FAIL", notebook=name)])
+    (link,) = BeautifulSoup(table._repr_html_(), "html.parser").select("a")
+    assert str(link["href"]).startswith("./x.ipynb")
+    assert set(link.attrs) == {"href"}
+
+
+def test_evidence_has_a_row_for_each_call_and_its_value() -> None:
+    """However a criterion joined them."""
+    evidence = "s3:HeadBucket → BucketRegion=eu-north-1\nsns:A one → 1; sns:B two → 2; both fine"
+    table = reports.evidence_table([criterion("7.5.3", "Bucket", "PASS", evidence=evidence)])
+    assert [cells(table, row)["Call"] for row in range(3)] == ["s3:HeadBucket", "sns:A one", "sns:B two"]
+    values = ["BucketRegion=eu-north-1", "1", "2; both fine"]
+    assert [cells(table, row)["Value"] for row in range(3)] == values
+    assert "3 answers for 1 exit criterion" in repr(table)
+
+
+def test_evidence_of_nothing_is_said() -> None:
+    """Before the gate was evaluated."""
+    assert repr(reports.evidence_table([])) == "No exit criterion has any evidence."
+
+
 def test_parameters_show_value_source_and_meaning() -> None:
     """Null is null, which is a value; text stands without quotes."""
     table = reports.parameters_table(
@@ -467,6 +500,25 @@ def test_junit_is_red_for_a_phase_that_broke_outside_its_tasks(status: str, tmp_
     """A notebook that dies before its first task leaves no rows, and CI must show it all the same."""
     record = replace(run(), phases=[PhaseRecord("02", "7.5.2", "IAM", status)], gate={"criteria": []})
     assert junit(record, tmp_path).errors == 1
+
+
+@pytest.mark.parametrize("status", ["failed", "gate_error", "interrupted"])
+def test_junit_is_red_for_a_gate_7_5_that_broke_before_any_criterion(status: str, tmp_path: Path) -> None:
+    """A suite of nothing would be green."""
+    record = replace(run(), phases=[], gate={"criteria": [], "status": status, "seconds": 2.5})
+    document = junit(record, tmp_path)
+    (suite,) = document
+    assert (suite.name, suite.errors, suite.time) == ("Gate 7.5", 1, 2.5)
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("FAIL", "gate_failed"), ("ERROR", "gate_error")])
+def test_junit_tells_gate_7_5_by_its_criteria_alone(verdict: str, status: str, tmp_path: Path) -> None:
+    """A case per criterion, and no other."""
+    told = [criterion("7.5.4", "Secrets migrated", verdict), criterion("7.5.2", "Policies", "PASS")]
+    record = replace(run(), phases=[], gate={"criteria": told, "status": status})
+    (suite,) = junit(record, tmp_path)
+    assert [case.name for case in suite] == ["7.5.4 Secrets migrated", "7.5.2 Policies"]
+    assert suite.failures + suite.errors == 1
 
 
 def test_junit_survives_hostile_text(tmp_path: Path) -> None:

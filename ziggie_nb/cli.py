@@ -162,7 +162,7 @@ def drift(**options: Any) -> int:
 @click.option("--junit", type=click.Path(path_type=Path), help="Also write the criteria as JUnit XML.")
 @_as_json
 def gate(**options: Any) -> int:
-    """Evaluate exit criteria afresh: of one PHASE, or of all; reads only."""
+    """Evaluate exit criteria afresh: of one PHASE, of the whole stage (7.5), or of all; reads only."""
     return int(_module("judging").gate(**options))
 
 
@@ -189,7 +189,11 @@ def permissions(**options: Any) -> int:
 @click.option("--delete-objects", is_flag=True, help="Also lose every object in the bucket.")
 @click.option("--delete-adopted", is_flag=True, help="Also remove what was adopted.")
 def destroy(**options: Any) -> int:
-    """Remove what the runbook has built, backwards; shows first what will go and what will stay."""
+    """Remove what the runbook has built, backwards; shows first what will go and what will stay.
+
+    It may be broken off anywhere, and started again. CloudFront needs some minutes to let go: they run
+    while everything else goes, and then it is waited for, half an hour at most (exit 7 after that).
+    """
     return int(_module("destroying").destroy(**options))
 
 
@@ -242,6 +246,31 @@ def secrets_rotate(**options: Any) -> int:
 def secrets_exec(**options: Any) -> int:
     """Start COMMAND with the secrets in its environment: ziggie secrets exec -- COMMAND."""
     return int(_module("secrets").run(**options))
+
+
+@ziggie.command()
+@_environment
+@click.option(
+    "--actual",
+    is_flag=True,
+    help="Also ask Cost Explorer what was spent: $0.01 a request, once a day at most.",
+)
+@click.option("--live-prices", is_flag=True, help="Ask AWS for today's prices; the rest stay the dated ones.")
+@_as_json
+def cost(**options: Any) -> int:
+    """Show what a month is expected to cost beside the plan's ranges, and the budget's state; reads only."""
+    return int(_module("costs").cost(**options))
+
+
+@ziggie.command()
+@_environment
+@click.option(
+    "--days", type=click.IntRange(1, 60), default=7, show_default=True, help="How many days to look back."
+)
+@_as_json
+def utilisation(**options: Any) -> int:
+    """Show how the GPU instances were used, what idled, and what Spot has saved; reads only."""
+    return int(_module("costs").utilisation(**options))
 
 
 @ziggie.group(cls=NearestGroup)

@@ -109,13 +109,18 @@ class RunRecord:
     prerequisites: dict[str, Any] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     phases: list[PhaseRecord] = field(default_factory=list)
-    gate: dict[str, Any] = field(default_factory=lambda: {"criteria": []})
+    gate: dict[str, Any] = field(default_factory=lambda: {"criteria": []})  # 7.5: with its status, once run
     report: dict[str, Any] = field(default_factory=dict)
     leaks: list[str] = field(default_factory=list)
 
     def conclude(self, *, broken_off: bool = False) -> None:
-        """Set status and exit code from the phases; ``broken_off`` when somebody broke the run off."""
-        self.status = "interrupted" if broken_off else overall(phase.status for phase in self.phases)
+        """Set status and exit code from the phases and gate 7.5.
+
+        Args:
+            broken_off: whether somebody broke the run off.
+        """
+        statuses = (*(phase.status for phase in self.phases), *self._gate_status())
+        self.status = "interrupted" if broken_off else overall(statuses)
         if self.mode == "plan" and self.status == "waiting":
             self.status = "ok"  # nothing was to be done, so there is nothing to wait for yet
         self.exit_code = BROKEN_OFF if broken_off else self._exit_code()
@@ -127,9 +132,14 @@ class RunRecord:
 
     def _exit_code(self) -> int:
         failed = [row for phase in self.phases for row in phase.tasks if row.status == Status.FAILED]
-        if self.mode == "verify" and self.status == "failed" and all(_differs(row) for row in failed):
-            return DRIFT
+        if self.mode == "verify" and self.status == "failed" and failed and all(map(_differs, failed)):
+            gates = {"gate_error", "gate_failed"}.intersection(phase.status for phase in self.phases)
+            worse = gates | ({"failed", "gate_error", "gate_failed"} & set(self._gate_status()))
+            return EXIT_CODES[overall(worse)] if worse else DRIFT
         return EXIT_CODES["failed" if self.status == "interrupted" and failed else self.status]
+
+    def _gate_status(self) -> tuple[str, ...]:
+        return (self.gate["status"],) if "status" in self.gate else ()
 
 
 def _differs(row: TaskRow) -> bool:
@@ -335,6 +345,25 @@ def explain_by_waiting(criteria: list[dict[str, Any]], rows: Iterable[TaskRow]) 
     for criterion in criteria:
         if criterion["verdict"] == Verdict.FAIL and criterion["task"] in waits:
             criterion |= {"verdict": Verdict.WAIT.value, "wait": waits[criterion["task"]]}
+
+
+def distinct_waits(
+    waits: Iterable[tuple[str, str, Mapping[str, Any]]],
+) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Leave out what the same person is named for already, in the same task or at the same place.
+
+    A phase's check, its gate and gate 7.5 know nothing of each other, and say it in their own words.
+
+    Args:
+        waits: task, what is waited for, and the wait with its ``who`` and ``where``.
+    """
+    kept, said = [], set[tuple[str, str, str]]()
+    for task, awaited, wait in waits:
+        keys = {(wait["who"], "task", task), (wait["who"], "where", wait["where"])}
+        if not keys & said:
+            kept.append((task, awaited, wait))
+        said |= keys
+    return kept
 
 
 def criteria_status(criteria: Iterable[dict[str, Any]]) -> str:

@@ -221,11 +221,14 @@ def _note(row: TaskRow) -> str:
 
 
 def criteria_table(criteria: Iterable[Mapping[str, Any]], title: str = "Exit criteria") -> Table:
-    """Return a gate's criteria."""
-    table = _table(title, "Task", "Criterion", "Verdict", "Expected", "Observed")
-    for each in criteria:
+    """Return a gate's criteria; those of gate 7.5 name the notebook that mends them."""
+    found = list(criteria)
+    linked = ["Mended by"] if any(each.get("notebook") for each in found) else []
+    table = _table(title, "Task", "Criterion", "Verdict", "Expected", "Observed", *linked)
+    for each in found:
         verdict = _signed(each["verdict"], VERDICTS)
-        _add(table, each["task"], each["title"], verdict, each["expected"], each["observed"])
+        mended = [each.get("notebook") or "" for _ in linked]
+        _add(table, each["task"], each["title"], verdict, each["expected"], each["observed"], *mended)
     return table
 
 
@@ -262,9 +265,16 @@ def failures(record: RunRecord, out: Console) -> None:
         for row in phase.tasks:
             if row.status == "failed" and row.error:
                 say(out, f"\n✗ {_failure_in_words(phase, row)}", "bold")
-        for criterion in phase.criteria:
-            if criterion["verdict"] in {"FAIL", "ERROR"}:
-                say(out, f"\n✗ {_criterion_in_words(phase, criterion)}", "bold")
+        _unmet(phase.id, phase.criteria, out)
+    _unmet("7.5", record.gate.get("criteria", []), out)
+    if crash := record.gate.get("failure"):
+        say(out, f"\n✗ {crash} Open {record.gate['notebook']} in the run's folder and look at that cell.", "bold")
+
+
+def _unmet(gate: str, criteria: Iterable[Mapping[str, Any]], out: Console) -> None:
+    for criterion in criteria:
+        if criterion["verdict"] in {"FAIL", "ERROR"}:
+            say(out, f"\n✗ {_criterion_in_words(gate, criterion)}", "bold")
 
 
 def _failure_in_words(phase: PhaseRecord, row: TaskRow) -> str:
@@ -279,10 +289,12 @@ def _failure_in_words(phase: PhaseRecord, row: TaskRow) -> str:
     )
 
 
-def _criterion_in_words(phase: PhaseRecord, criterion: Mapping[str, Any]) -> str:
+def _criterion_in_words(gate: str, criterion: Mapping[str, Any]) -> str:
+    observed, evidence = (criterion[name].replace("\n", "; ") for name in ("observed", "evidence"))
+    mended = f" Mended by {criterion['notebook']}." if criterion.get("notebook") else ""
     return (
-        f"Gate {phase.id}, task {criterion['task']}, {criterion['title']}: {criterion['verdict']}. Expected: "
-        f"{criterion['expected']}. Observed: {criterion['observed']}. Evidence: {criterion['evidence']}."
+        f"Gate {gate}, task {criterion['task']}, {criterion['title']}: {criterion['verdict']}. Expected: "
+        f"{criterion['expected']}. Observed: {observed}. Evidence: {evidence}.{mended}"
     )
 
 
@@ -304,7 +316,7 @@ def conclude(record: RunRecord, out: Console) -> None:
 
 
 def _ended_in_words(record: RunRecord) -> str:
-    gates = sum(bool(phase.criteria) for phase in record.phases)
+    gates = sum(bool(each) for each in (*(p.criteria for p in record.phases), record.gate.get("criteria")))
     passed = ", all gates passed" if gates > 1 else ", its gate passed" if gates else ""
     well = WELL_ENDED.get(record.mode, "done") + passed
     return RUN_STATUSES.get(record.status, well).capitalize()
@@ -362,9 +374,45 @@ def removal_table(removals: Iterable[Removal], title: str = "Destroy") -> Table:
     return table
 
 
-def removed(out: Console, outcome: Outcome) -> None:
+def _removed(out: Console, outcome: Outcome) -> None:
     """Say that one resource is gone, or why not and what to do."""
     resource, error = outcome.change.resource, outcome.error
     why = f": {error.code}: {_sentence(error.message)} {error.next}" if error else ""
     sign = STATUSES[outcome.status.value][0]
     say(out, f"{sign} {resource.task} {resource.kind} {resource.name}{why}")
+
+
+class RemovalProgress:
+    """Shows a removal: a line for each thing that has gone, and how long AWS has been waited for."""
+
+    def __init__(self, out: Console) -> None:
+        """Write to a console: a moving line on a terminal, one a minute anywhere else."""
+        self._out = out
+        self._status = out.status("") if out.is_terminal else None
+        self._minutes_said = -1
+
+    def ended(self, outcome: Outcome) -> None:
+        """Say how one removal ended."""
+        self.close()
+        _removed(self._out, outcome)
+
+    def waits(self, waits: Sequence[Outcome], seconds: float) -> None:
+        """Say what AWS still works on."""
+        names = ", ".join(f"{each.change.resource.kind} {each.change.resource.name}" for each in waits)
+        usually = next((each.waiting.usually for each in waits if each.waiting), "some minutes")
+        minutes = int(seconds // 60)
+        words = (
+            f"Waiting for AWS: {names} (usually {usually}), {minutes} min so far. Ctrl-C does no harm: the "
+            "next destroy goes on."
+        )
+        if self._status:
+            self._status.update(plain(words))
+            self._status.start()
+        elif minutes > self._minutes_said:
+            say(self._out, words)
+        self._minutes_said = minutes
+
+    def close(self) -> None:
+        """Take the moving line away."""
+        if self._status:
+            self._status.stop()

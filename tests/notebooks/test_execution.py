@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.commands import remaining
 from tests.notebooks import refresh
 from ziggie_nb import sandbox
 from ziggie_nb.phases import find
@@ -106,6 +107,42 @@ def test_the_gate_takes_the_number_that_papermill_makes_of_a_phase(
     assert "phase = 3\n" in "".join("".join(cell["source"]) + "\n" for cell in _cells(finished))
     assert answer.returncode == 1
     assert "GateFailedError: Gate 03 has failed: " in answer.stderr
+
+
+@pytest.mark.usefixtures("empty_sandbox")
+def test_gate_7_5_fails_its_notebook_where_nothing_is_built(
+    run: Callable[..., Answer], tmp_path: Path
+) -> None:
+    """It names what is missing; papermill and CI see it."""
+    answer = run("papermill", NOTEBOOKS / "10_gate_foundation.ipynb", tmp_path / "10.ipynb")
+    assert answer.returncode == 1
+    assert "GateFailedError: Gate 7.5 has failed: IAM policies created, S3 bucket created, " in answer.stderr
+
+
+@pytest.mark.usefixtures("empty_sandbox")
+def test_papermill_takes_a_built_stage_down_and_drift_then_finds_all_of_it_missing(
+    run: Callable[..., Answer], tmp_path: Path
+) -> None:
+    """Without the account's id nothing goes; with it everything; the number papermill makes of it counts."""
+    refresh.build()
+    running = sandbox.status()
+    assert running is not None
+    before = remaining(running.url)
+    meant = ("papermill", NOTEBOOKS / "teardown.ipynb", tmp_path / "teardown.ipynb", "-p", "mode", "apply")
+    refused = run(*meant)
+    assert refused.returncode == 1
+    assert "RefusedError: Nothing was deleted: confirm was not given" in refused.stderr
+    assert remaining(running.url) == before
+
+    carried_out = run(*meant, "-p", "confirm", sandbox.ACCOUNT_ID)
+    assert carried_out.returncode == 0, carried_out.stderr
+    assert remaining(running.url) == {}
+
+    drift = ("papermill", NOTEBOOKS / "drift.ipynb", tmp_path / "drift.ipynb")
+    assert run(*drift).returncode == 0
+    failed = run(*drift, "-p", "fail_on_drift", "True")
+    assert failed.returncode == 1
+    assert "DriftFoundError: " in failed.stderr
 
 
 def test_a_notebook_starts_the_sandbox_and_leaves_it_to_the_next(

@@ -13,10 +13,15 @@ from typing import Any
 import papermill
 import pytest
 
-from tests.notebooks.refresh import FOOTER, PHASE_OF
+from tests.notebooks.refresh import FOOTER, OTHERS, PHASE_OF
 from ziggie_nb import __version__, settings
+from ziggie_nb.notebook.costs import COMMON as OF_COSTS
+from ziggie_nb.notebook.costs import SECTION as COST_REPORT
+from ziggie_nb.notebook.drift import PARAMETERS as OF_DRIFT
+from ziggie_nb.notebook.foundation import PARAMETERS as OF_THE_FOUNDATION
 from ziggie_nb.notebook.gate import PARAMETERS as OF_A_GATE
 from ziggie_nb.notebook.phase import COMMON
+from ziggie_nb.notebook.teardown import PARAMETERS as OF_A_TEARDOWN
 from ziggie_nb.phases import PHASES
 from ziggie_nb.project import NOTEBOOKS, ROOT
 from ziggie_nb.records import PLAN_DOCUMENT
@@ -61,8 +66,8 @@ def _parameters_cell(path: Path) -> dict[str, Any]:
 
 
 def test_every_phase_has_its_notebook() -> None:
-    """A phase is reached through its notebook's name; every other notebook is the gate."""
-    assert {path.name for path in NOTEBOOKS.glob("*.ipynb")} == {*PHASE_OF, "gate.ipynb"}
+    """A phase is reached through its notebook's name; every other notebook says what it goes back to."""
+    assert {path.name for path in NOTEBOOKS.glob("*.ipynb")} == {*PHASE_OF, *OTHERS}
     assert len(PHASE_OF) == len(PHASES)
 
 
@@ -156,11 +161,65 @@ def test_parameters_name_their_type(path: Path) -> None:
     assert {name: shown[name]["inferred_type_name"] for name in given} == given
 
 
-def test_the_gates_parameters_are_environment_and_phase() -> None:
-    """It has no mode: a gate never writes."""
-    shown = papermill.inspect_notebook(str(NOTEBOOKS / "gate.ipynb"))
-    assert tuple(shown) == OF_A_GATE
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("gate", OF_A_GATE), ("10_gate_foundation", OF_THE_FOUNDATION)]
+)
+def test_the_gates_parameters_are_environment_and_phase(name: str, parameters: tuple[str, ...]) -> None:
+    """They have no mode: a gate never writes; that of the whole stage has no phase."""
+    shown = papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))
+    assert tuple(shown) == parameters
     assert all(each["help"] for each in shown.values())
+
+
+def test_drift_never_writes_and_a_teardown_removes_nothing_unasked() -> None:
+    """The one has no mode, the other begins with plan; every switch that loses something is off."""
+    drift = papermill.inspect_notebook(str(NOTEBOOKS / "drift.ipynb"))
+    assert tuple(drift) == OF_DRIFT
+    assert drift["fail_on_drift"]["default"] == "False"
+    teardown = papermill.inspect_notebook(str(NOTEBOOKS / "teardown.ipynb"))
+    assert {name: each["default"] for name, each in teardown.items()} == {
+        "environment": '"sandbox"',
+        "mode": '"plan"',
+        "confirm": "None",
+        "only": "None",
+        "delete_objects": "False",
+        "delete_adopted": "False",
+    }
+    assert tuple(teardown) == OF_A_TEARDOWN
+    assert all(each["help"] for each in (*drift.values(), *teardown.values()))
+
+
+@pytest.mark.parametrize("name", ["drift", "teardown"])
+def test_drift_and_teardown_are_told_in_12_to_18_cells(name: str) -> None:
+    """Like a phase."""
+    assert 12 <= len(_read(NOTEBOOKS / f"{name}.ipynb")["cells"]) <= 18
+
+
+def test_the_gate_of_the_whole_stage_is_told_in_12_to_18_cells() -> None:
+    """Like a phase."""
+    assert 12 <= len(_read(NOTEBOOKS / "10_gate_foundation.ipynb")["cells"]) <= 18
+
+
+def test_the_cost_reports_parameters_are_its_switches_and_what_is_assumed() -> None:
+    """Nothing that costs is asked unless somebody says so; what is assumed is as the environment has it."""
+    shown = papermill.inspect_notebook(str(NOTEBOOKS / "11_cost_and_utilisation.ipynb"))
+    known = settings.parameters(COST_REPORT)
+    assert list(shown) == [*OF_COSTS, *(each.name for each in known)]
+    assert {each.name: shown[each.name]["help"] for each in known} == {
+        each.name: each.description for each in known
+    }
+    assert {name: shown[name]["default"] for name in OF_COSTS} == {
+        "environment": '"sandbox"',
+        "actual": "False",
+        "live_prices": "False",
+        "days": "7",
+    }
+    assert {shown[each.name]["default"] for each in known} == {"None"}
+
+
+def test_the_cost_report_is_told_in_12_to_18_cells() -> None:
+    """Like a phase."""
+    assert 12 <= len(_read(NOTEBOOKS / "11_cost_and_utilisation.ipynb")["cells"]) <= 18
 
 
 @every_notebook

@@ -10,7 +10,28 @@ cells show beside tables.
 
 from __future__ import annotations
 
+from ziggie_nb.notebook.costs import CostNotebook, open_costs
+from ziggie_nb.notebook.drift import DriftFoundError, DriftNotebook, DriftUnknownError, open_drift
+from ziggie_nb.notebook.foundation import FoundationNotebook, open_foundation
 from ziggie_nb.notebook.gate import GateNotebook, open_gate
 from ziggie_nb.notebook.phase import PhaseFailedError, PhaseNotebook, open_phase
+from ziggie_nb.notebook.teardown import TeardownFailedError, TeardownNotebook, open_teardown
 
-__all__ = ["GateNotebook", "PhaseFailedError", "PhaseNotebook", "open_gate", "open_phase"]
+__all__ = [
+    "CostNotebook",
+    "DriftFoundError",
+    "DriftNotebook",
+    "DriftUnknownError",
+    "FoundationNotebook",
+    "GateNotebook",
+    "PhaseFailedError",
+    "PhaseNotebook",
+    "TeardownFailedError",
+    "TeardownNotebook",
+    "open_costs",
+    "open_drift",
+    "open_foundation",
+    "open_gate",
+    "open_phase",
+    "open_teardown",
+]

@@ -13,28 +13,34 @@ from ziggie_nb.phases import find
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ziggie_nb.phases import Phase
     from ziggie_nb.runbook import Runbook
 
 PARAMETERS = ("environment", "phase")
 
 
 class GateNotebook:
-    """One phase's exit criteria, evaluated in a notebook."""
+    """A gate's exit criteria, evaluated in a notebook."""
 
-    def __init__(self, phase: Phase, runbook: Runbook) -> None:
-        """Hold what :func:`open_gate` has opened."""
-        self.phase = phase
+    def __init__(self, gate: str, title: str, runbook: Runbook) -> None:
+        """Hold what was opened.
+
+        Args:
+            gate: a key of :data:`ziggie_nb.gates.GATES`.
+            title: of the notebook's header.
+            runbook: the environment, opened.
+        """
+        self.gate = gate
+        self.title = title
         self.runbook = runbook
         self.criteria: list[dict[str, Any]] = []
 
     def header(self) -> Header:
         """Return where we are and as whom."""
-        return Header(f"Gate of {self.phase.task} {self.phase.title}", self.runbook, {}, [])
+        return Header(self.title, self.runbook, {}, [])
 
     def evaluate(self) -> reports.Table:
         """Read every criterion afresh and return the table."""
-        self.criteria = gates.rows(self.phase.id, self.runbook.aws, self.runbook.environment)
+        self.criteria = gates.rows(self.gate, self.runbook.aws, self.runbook.environment)
         events.emit("criteria", criteria=self.criteria, api_calls=self.runbook.aws.calls.as_dict())
         return reports.criteria_table(self.criteria)
 
@@ -47,7 +53,7 @@ class GateNotebook:
         """
         if not self.criteria:
             raise GateNotEvaluatedError(
-                f"Gate {self.phase.id} has not been evaluated: run the cells above this one first."
+                f"Gate {self.gate} has not been evaluated: run the cells above this one first."
             )
         status = records.criteria_status(self.criteria)
         named = {
@@ -55,15 +61,15 @@ class GateNotebook:
         }
         if status == "gate_error":
             raise GateNotEvaluatedError(
-                f"Gate {self.phase.id} could not be evaluated: {', '.join(named['ERROR'])}."
+                f"Gate {self.gate} could not be evaluated: {', '.join(named['ERROR'])}."
             )
         if status == "gate_failed":
-            raise GateFailedError(f"Gate {self.phase.id} has failed: {', '.join(named['FAIL'])}.")
+            raise GateFailedError(f"Gate {self.gate} has failed: {', '.join(named['FAIL'])}.")
         if status == "waiting":
             return Sentence(
-                f"Gate {self.phase.id} waits for: {', '.join(named['WAIT'])}. `ziggie waiting` says by whom."
+                f"Gate {self.gate} waits for: {', '.join(named['WAIT'])}. `ziggie waiting` says by whom."
             )
-        return Sentence(f"Gate {self.phase.id} has passed.")
+        return Sentence(f"Gate {self.gate} has passed.")
 
 
 def open_gate(namespace: Mapping[str, Any]) -> GateNotebook:
@@ -74,4 +80,4 @@ def open_gate(namespace: Mapping[str, Any]) -> GateNotebook:
     """
     check_names(namespace, PARAMETERS, PARAMETERS)
     phase = find(namespace["phase"])
-    return GateNotebook(phase, opened(namespace))
+    return GateNotebook(phase.id, f"Gate of {phase.task} {phase.title}", opened(namespace))

@@ -26,14 +26,14 @@ def write_junit(record: RunRecord, path: Path) -> None:
     WAIT and SKIP are skipped cases with their reason, because JUnit knows nothing between pass and fail.
     """
     suites = [_phase_suite(record, phase) for phase in record.phases]
-    if record.gate.get("criteria"):
-        cases = [_criterion_case(each, _classname(record, "gate_7.5")) for each in record.gate["criteria"]]
+    if cases := _foundation_cases(record):
         suites.append(_suite(record, "Gate 7.5", cases))
     document = junitparser.JUnitXml(cleaned(f"ziggie {record.environment}"))
     for suite in suites:
         document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call] # junitparser leaves it unannotated
-    for suite, seconds in zip(suites, [*(phase.seconds for phase in record.phases), 0.0], strict=False):
+    times = [*(phase.seconds for phase in record.phases), record.gate.get("seconds", 0.0)]
+    for suite, seconds in zip(suites, times, strict=False):
         suite.time = round(seconds, 3)  # a phase's own time; its criteria are not timed
     document.time = round(record.seconds, 3)
     buffer = io.BytesIO()
@@ -58,6 +58,17 @@ def _phase_suite(record: RunRecord, phase: PhaseRecord) -> junitparser.TestSuite
         skipped = junitparser.Skipped("Not tried, because a phase that it needs did not end well.")
         cases.append(_case(f"{phase.task} {phase.title}", classname, skipped))
     return _suite(record, f"{phase.id} {phase.title}", cases)
+
+
+def _foundation_cases(record: RunRecord) -> list[junitparser.TestCase]:
+    """Return a case per criterion of gate 7.5, and one for the gate where none says why it ended badly."""
+    classname, status = _classname(record, "gate_7.5"), record.gate.get("status")
+    cases = [_criterion_case(each, classname) for each in record.gate.get("criteria", [])]
+    told = any(case.is_error or case.is_failure for case in cases)
+    if status in {"failed", "gate_error", "interrupted"} and not told:
+        error = junitparser.Error(cleaned(f"Gate 7.5: {status}; it was not evaluated to its end."), status)
+        cases.append(_case("7.5 AWS foundation operational", classname, error))
+    return cases
 
 
 def _suite(record: RunRecord, title: str, cases: Sequence[junitparser.TestCase]) -> junitparser.TestSuite:

@@ -22,7 +22,7 @@ from ziggie_nb.reports.words import (
     what,
 )
 
-Kind = Literal["text", "heading", "code", "number", "mark", "folded"]
+Kind = Literal["text", "heading", "code", "number", "mark", "folded", "link"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Column:
     Attributes:
         title: its heading; the unit of a number stands in it.
         kind: how a cell is set. ``heading`` names its row, ``code`` is a name or value of AWS's, ``mark``
-            a word of :data:`MARKS`, ``folded`` is opened by the reader where that is possible.
+            a word of :data:`MARKS`, ``folded`` is opened by the reader where that is possible, ``link``
+            is the name of a file that lies beside.
         decimals: of a number.
     """
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ziggie_nb.records import distinct_waits
 from ziggie_nb.reports.table import Column, Table
 from ziggie_nb.reports.words import (
     UNKNOWN,
@@ -19,6 +21,7 @@ from ziggie_nb.reports.words import (
     name,
     note,
     number_of,
+    number_of_criteria,
     observed_in_words,
     plan_caption,
     verdict_of,
@@ -117,7 +120,11 @@ def checks_table(rows: Sequence[TaskRow]) -> Table:
 
 
 def criteria_table(criteria: Sequence[Criterion]) -> Table:
-    """Show exit criteria: what was expected, what was observed, and the evidence to repeat it."""
+    """Show exit criteria: what was expected, what was observed, and the evidence to repeat it.
+
+    Those of gate 7.5 lead to the notebook that mends them, which lies beside the page or notebook shown.
+    """
+    linked = any(each.get("notebook") for each in criteria)
     columns = (
         Column("Verdict", "mark"),
         Column("Task", "heading"),
@@ -125,6 +132,7 @@ def criteria_table(criteria: Sequence[Criterion]) -> Table:
         Column("Expected"),
         Column("Observed"),
         Column("Evidence", "folded"),
+        *([_MENDED_BY] if linked else []),
     )
     lines = (
         (
@@ -134,11 +142,30 @@ def criteria_table(criteria: Sequence[Criterion]) -> Table:
             each["expected"],
             observed_in_words(each),
             each["evidence"],
+            *([each.get("notebook")] if linked else []),
         )
         for each in criteria
     )
     caption = f"Exit criteria: {counted(each['verdict'] for each in criteria)}"
     return Table(caption, columns, lines, empty="No exit criterion was evaluated.")
+
+
+def evidence_table(criteria: Sequence[Criterion]) -> Table:
+    """Show the evidence of exit criteria: a row for each call, with the value that it gave."""
+    columns = (
+        Column("Verdict", "mark"),
+        Column("Criterion", "heading"),
+        Column("Call", "code"),
+        Column("Value", "code"),
+        _MENDED_BY,
+    )
+    lines = [
+        (each["verdict"], each["title"], call, value, each.get("notebook"))
+        for each in criteria
+        for call, _, value in (answer.partition(" → ") for answer in _ANSWERS.split(each["evidence"]))
+    ]
+    caption = f"Evidence: {number_of(len(lines), 'answer')} for {number_of_criteria(len(criteria))}"
+    return Table(caption, columns, lines, empty="No exit criterion has any evidence.")
 
 
 def parameters_table(parameters: Sequence[tuple[str, Any, str, str]]) -> Table:
@@ -184,13 +211,12 @@ def waiting_table(record: RunRecord) -> Table:
         Column("Since"),
         Column("Usually"),
     )
-    found: dict[tuple[str, str, str], tuple[Cell, ...]] = {}
-    for task, awaited, wait in waits_of(record):
+    found: list[tuple[Cell, ...]] = []
+    for task, awaited, wait in distinct_waits(waits_of(record)):
         since = moment_in_words(wait["since"]) if wait.get("since") else UNKNOWN
-        line = (wait["who"], task, awaited, wait["where"], since, wait["usually"])
-        found.setdefault((wait["who"], task, wait["where"]), line)
+        found.append((wait["who"], task, awaited, wait["where"], since, wait["usually"]))
     caption = f"{number_of(len(found), 'thing')} to wait for; whatever does not need them goes on"
-    return Table(caption, columns, found.values(), empty="Nobody has to do anything: nothing is waiting.")
+    return Table(caption, columns, found, empty="Nobody has to do anything: nothing is waiting.")
 
 
 _TASK_COLUMNS = (
@@ -200,6 +226,13 @@ _TASK_COLUMNS = (
     Column("Action", "mark"),
     Column("Status", "mark"),
 )
+
+
+_MENDED_BY = Column("Mended by", "link")
+
+
+# Where one answer ends in a criterion's evidence and the next call, "service:Operation", begins.
+_ANSWERS = re.compile(r"\n|; (?=[a-z0-9-]+:[A-Z])")
 
 
 _OUTCOME_COLUMNS = (*_TASK_COLUMNS, Column("Note"))

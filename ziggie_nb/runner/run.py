@@ -263,7 +263,8 @@ class Run:
             gate = "gate_error"
             record.tasks.append(_crashed(record, done.failure))
         elif gate == "gate_failed":
-            records.explain_by_waiting(record.criteria, record.tasks)
+            rows = record.tasks or [row for phase in self.record.phases for row in phase.tasks]
+            records.explain_by_waiting(record.criteria, rows)
             gate = records.criteria_status(record.criteria)
         record.status = records.overall([reached, gate])
 
