@@ -56,7 +56,7 @@ RUN_STATUSES = {
     "gate_error": "a gate could not be evaluated",
     "waiting": "all done that can be; AWS or a person has to finish the rest",
     "not_tried": "not tried",
-    "skipped": "skipped",
+    "skipped": "nothing was run: all of it is in place, and its gates pass",
     "interrupted": "broken off; the next run goes on from here",
 }
 WELL_ENDED = {
@@ -268,7 +268,8 @@ def failures(record: RunRecord, out: Console) -> None:
         _unmet(phase.id, phase.criteria, out)
     _unmet("7.5", record.gate.get("criteria", []), out)
     if crash := record.gate.get("failure"):
-        say(out, f"\n✗ {crash} Open {record.gate['notebook']} in the run's folder and look at that cell.", "bold")
+        notebook = record.gate["notebook"]
+        say(out, f"\n✗ {crash} Open {notebook} in the run's folder and look at that cell.", "bold")
 
 
 def _unmet(gate: str, criteria: Iterable[Mapping[str, Any]], out: Console) -> None:
