@@ -88,5 +88,3 @@ PUBLIC_IPV4_HOUR = Price(0.005, "hour", "vpc/pricing/", region=ANYWHERE)
 # By the hour, without its traffic.
 NAT_GATEWAY_MONTH = Price(0.046 * HOURS_A_MONTH, "gateway", "vpc/pricing/")
 COST_EXPLORER_REQUEST = Price(0.01, "request", "aws-cost-management/pricing/", region=ANYWHERE)
-# A budget that only tells; those with actions cost something from the third on.
-BUDGET_MONTH = Price(0.0, "budget", "aws-cost-management/aws-budgets/pricing/", region=ANYWHERE)
