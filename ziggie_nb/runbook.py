@@ -7,6 +7,7 @@ on the command line, in a notebook and by the runner is the same plan.
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ziggie_nb import core, policies, sandbox, settings
 from ziggie_nb.aws import Aws
 from ziggie_nb.checks import Check, Finding, Verdict, evaluate
 from ziggie_nb.core import Action, Applied, Change, ErrorFacts, Outcome, Status
+from ziggie_nb.costs import grants as costs
 from ziggie_nb.errors import RefusedError, UsageError
 from ziggie_nb.phases import PHASES, Phase
 from ziggie_nb.proofs.registry import Trial, consider, proofs_of
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 SETTLING_SECONDS = 90.0
+SIDE_BY_SIDE = 4
+"""Checks and proofs looked at together; more would only meet AWS's throttling."""
 Looked = tuple[Check, Finding]
 
 
@@ -134,10 +138,11 @@ class Runbook:
     def look(self, phases: Sequence[Phase]) -> dict[str, list[Looked]]:
         """Make the phases' checks; keyed by phase id."""
         view = self.aws.view()
-        return {
-            phase.id: [(check, evaluate(check, view, self.environment)) for check in phase.checks]
-            for phase in phases
-        }
+        checks = [check for phase in phases for check in phase.checks]
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="look") as pool:
+            findings = pool.map(lambda check: evaluate(check, view, self.environment), checks)
+            found = dict(zip(checks, findings, strict=True))
+        return {phase.id: [(check, found[check]) for check in phase.checks] for phase in phases}
 
     def prepare(self, phases: Sequence[Phase], *, prove: bool = False) -> Prepared:
         """Plan, look and say what becomes of the proofs; reads only.
@@ -146,8 +151,10 @@ class Runbook:
             phases: the selected ones.
             prove: whether proofs are tried out also where they hold, or cost money.
         """
-        trials = {phase.id: self.trials(phase, asked=prove) for phase in phases}
-        return Prepared(self.plan(phases), self.look(phases), trials)
+        with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
+            looked = pool.submit(self.look, phases)  # the slowest: it starts other programs
+            trials = pool.submit(self.all_trials, phases, asked=prove)
+            return Prepared(self.plan(phases), looked.result(), trials.result())
 
     def plan(self, phases: Sequence[Phase] = PHASES) -> Plan:
         """Say what would change; reads only."""
@@ -249,6 +256,12 @@ class Runbook:
             on_outcome(outcome)
         return Applied(outcomes)
 
+    def all_trials(self, phases: Sequence[Phase], *, asked: bool = False) -> dict[str, tuple[Trial, ...]]:
+        """Say what an apply would do with these phases' proofs, by phase; reads only."""
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="trials") as pool:
+            found = pool.map(lambda phase: self.trials(phase, asked=asked), phases)
+            return {phase.id: trials for phase, trials in zip(phases, found, strict=True)}
+
     def trials(self, phase: Phase, *, asked: bool = False) -> tuple[Trial, ...]:
         """Say what an apply would do with a phase's proofs; reads only."""
         return tuple(
@@ -311,7 +324,8 @@ def permissions(
 ) -> list[policies.Document]:
     """Return the operator's policy for these phases, in as many documents as its size needs.
 
-    Needs no connection, since it is for somebody who has no permissions yet. What a check or a criterion
+    Needs no connection, since it is for somebody who has no permissions yet. That of all phases also grants
+    what the report on costs and utilisation reads. What a check or a criterion
     reads is what some resource reads too, and granted there; what nothing builds with is granted on ``*``. A
     role that another phase makes is passed on by what stands on it here.
     """
@@ -328,6 +342,7 @@ def permissions(
                 *((set(asked) - granted, ("*",)) for asked in _asked(phases, criteria)),
                 *(grant for phase in phases for grant in phase.grants(environment)),
                 *(grant for each in proofs for grant in each.grants(environment)),
+                *(costs.grants() if tuple(phases) == PHASES else ()),
             ]
         )
     )

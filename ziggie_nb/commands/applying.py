@@ -7,7 +7,7 @@ import sys
 from getpass import getpass
 from typing import TYPE_CHECKING, Any
 
-from ziggie_nb import board, core, locking, records, run_files, terminal
+from ziggie_nb import board, core, locking, records, terminal
 from ziggie_nb.commands.common import SANDBOX, Asked, print_json, show_header
 from ziggie_nb.direct_run import DirectRun
 from ziggie_nb.interruption import uninterrupted
@@ -178,6 +178,8 @@ def apply(  # noqa: PLR0913 - one parameter for each option of the command
             record = direct.execute()
         finally:
             progress.close()
+    from ziggie_nb import run_files  # noqa: PLC0415 - what looks for leaks is heavy, and only an apply needs it
+
     with uninterrupted():
         run_files.write(record, direct.folder, opened)
     _show_run(record, direct.folder.path, out, as_json=as_json)

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,10 @@ class Run:
         self._telling = threading.Lock()
         self._kernels = kernels.Kernels()
         self.runbook = Runbook.open(options.environment)
-        self.plan = self.runbook.plan(options.phases)
+        with ThreadPoolExecutor(1, thread_name_prefix="trials") as pool:
+            asked = pool.submit(self.runbook.all_trials, options.phases, asked=options.prove)
+            self.plan = self.runbook.plan(options.phases)
+            trials = asked.result()
         if options.mode == "apply":
             core.refuse_unknown_adoption(self.plan.changes, options.adopt)
             self.runbook.refuse_apply(
@@ -92,7 +96,6 @@ class Run:
             RunFolder.at(options.folder) if options.folder else RunFolder(self.runbook.environment.name)
         )
         self._executor = Executor(self.folder.path, self._kernels)
-        trials = {phase.id: self.runbook.trials(phase, asked=options.prove) for phase in options.phases}
         self._passed_over = in_place(self.runbook, self.plan, trials) if options.resume else {}
         self.record = records.begin(
             self.runbook, Prepared(self.plan, trials=trials), options.mode, status=Status.NOT_TRIED
