@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.commands import BUCKET, client, remaining
+from tests.slow_cdn import SlowCdn
 from ziggie_nb import sandbox
+from ziggie_nb.commands import destroying
+from ziggie_nb.runbook import Runbook
 
 if TYPE_CHECKING:
     from tests.cli.commands import Command
+    from ziggie_nb.core.removing import Patience
 
 
 @pytest.mark.parametrize("confirm", [[], ["--confirm", "785186659442"], ["--confirm", "yes"]])
@@ -74,3 +79,71 @@ def test_an_empty_account_has_nothing_to_lose(empty_sandbox: sandbox.Sandbox, zi
     ended = ziggie("destroy", "--confirm", sandbox.ACCOUNT_ID)
     assert ended.code == 0
     assert "Nothing of the runbook's remains" in ended.out
+
+
+# --- a CloudFront as slow as AWS's ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def slow(built: sandbox.Sandbox, monkeypatch: pytest.MonkeyPatch) -> SlowCdn:
+    """Everything in place, and a CloudFront that takes ten minutes to disable, on a clock of its own."""
+    del built
+    cdn, opening = SlowCdn(), Runbook.open
+
+    def opened(*arguments: object) -> Runbook:
+        runbook = opening(*arguments)  # type: ignore[arg-type]
+        cdn.attach(runbook.aws)
+        return runbook
+
+    def patience(tell: Any) -> Patience:
+        return replace(cdn.patience(), tell=tell)
+
+    monkeypatch.setattr(Runbook, "open", opened)
+    monkeypatch.setattr(destroying, "Patience", patience)
+    return cdn
+
+
+def test_the_wait_for_aws_is_shown_minute_by_minute(
+    slow: SlowCdn, built: sandbox.Sandbox, ziggie: Command
+) -> None:
+    """A line each in a pipe; what does not wait is gone before the first."""
+    ended = ziggie("destroy", "--confirm", sandbox.ACCOUNT_ID)
+    assert ended.code == 0
+    assert sum(slow.naps) == 600.0
+    lines = [line for line in ended.out.splitlines() if line.startswith(("✓", "Waiting"))]
+    waits = [number for number, line in enumerate(lines) if line.startswith("Waiting")]
+    assert [f", {minutes} min so far" in lines[at] for minutes, at in enumerate(waits)] == [True] * 10
+    assert all("ziggie-assets-prod" in line for line in lines[waits[0] :])
+    assert remaining(built.url) == {}
+
+
+def test_ctrl_c_in_the_wait_says_how_to_go_on(slow: SlowCdn, built: sandbox.Sandbox, ziggie: Command) -> None:
+    """Exit 130; the command that it names ends it, and waits only for what is left of the minutes."""
+    slow.ctrl_c_at = 10
+    again = ["destroy", "--only", "3", "--confirm", sandbox.ACCOUNT_ID]
+    ended = ziggie(*again)
+    assert ended.code == 130
+    assert f"ziggie {' '.join(again)}" in ended.out
+    assert "The next destroy goes on from here" in ended.err
+    assert "Traceback" not in ended.err
+    slow.ctrl_c_at = None
+    assert ziggie(*again).code == 0
+    assert sum(slow.naps) == 600.0
+    assert "Distribution" not in remaining(built.url)
+
+
+def test_what_aws_has_not_let_go_of_in_half_an_hour_is_7(
+    slow: SlowCdn, built: sandbox.Sandbox, ziggie: Command
+) -> None:
+    """All done that can be: what remains is shown with its cost, and the command for later."""
+    slow.seconds = 7200.0
+    ended = ziggie("destroy", "--confirm", sandbox.ACCOUNT_ID, "--delete-objects")
+    assert ended.code == 7
+    assert "What remains" in ended.out
+    assert "usually takes 5 to 15 minutes; look at https://console.aws.amazon.com/cloudfront" in ended.words
+    assert f"ziggie destroy --confirm {sandbox.ACCOUNT_ID} --delete-objects" in ended.out
+    found = remaining(built.url)
+    assert set(found) == {"Bucket", "Distribution", "HeadersPolicy", "OriginAccessControl"}
+    slow.now += 7200.0
+    assert ziggie("destroy", "--confirm", sandbox.ACCOUNT_ID).code == 0
+    assert remaining(built.url) == {}

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from tests.core.fakes import ADOPTED, OURS, Cloud, Rules, Thing, connected, refused, statuses
+from tests.core.fakes import (
+    ADOPTED,
+    OURS,
+    BrokenOff,
+    Cloud,
+    Rules,
+    Thing,
+    cloud_of,
+    connected,
+    refused,
+    statuses,
+)
 from ziggie_nb.core import (
     Applied,
     Outcome,
@@ -20,7 +32,11 @@ from ziggie_nb.core import (
     plan_removal,
     refuse_removal,
 )
-from ziggie_nb.errors import CredentialsEndedError, RefusedError, RunbookError
+from ziggie_nb.core.removing import Patience
+from ziggie_nb.errors import CredentialsEndedError, RefusedError, RunbookError, WaitingError
+
+if TYPE_CHECKING:
+    from ziggie_nb.aws import Aws
 
 BASE = Thing(name="base", settings={"size": 1})
 RULES = Rules(name="rules", of=BASE, rules={"ours": "a"})
@@ -122,13 +138,24 @@ def test_what_somebody_made_stays_always(*, delete_adopted: bool) -> None:
     assert cloud.sent == []
 
 
-def test_one_failure_does_not_stop_the_others() -> None:
-    """What could be removed is; the next destroy removes what remains."""
-    cloud = built(*EVERYTHING)
+def test_one_failure_holds_up_only_what_it_stands_on() -> None:
+    """A bucket that went before its distribution could be anybody's; the next destroy goes on."""
+    under = Thing(name="under")
+    base = Thing(name="base", base=under)
+    top = Thing(name="top", base=base)
+    cloud = built(under, base, ALONE, top)
     cloud.refusals["delete top"] = refused("DependencyViolation")
-    assert statuses(destroyed(cloud, *EVERYTHING)) == {"alone": "done", "top": "failed", "base": "done"}
+    result = destroyed(cloud, under, base, ALONE, top)
+    assert statuses(result) == {"alone": "done", "top": "failed", "base": "not_tried", "under": "not_tried"}
+    held_up = {each.change.resource.name: each.error for each in result.outcomes}["base"]
+    assert held_up is not None
+    assert held_up.message == "Thing top is still there, and stands on it."
     cloud.refusals.clear()
-    assert statuses(destroyed(cloud, *EVERYTHING)) == {"top": "done"}
+    assert statuses(destroyed(cloud, under, base, ALONE, top)) == {
+        "top": "done",
+        "base": "done",
+        "under": "done",
+    }
     assert cloud.things == {}
 
 
@@ -193,6 +220,178 @@ def test_contents_are_emptied_only_when_asked() -> None:
     again = built(ALONE)
     destroyed(again, ALONE)
     assert again.sent == ["delete alone"]
+
+
+# --- what takes AWS minutes ---------------------------------------------------------------------------
+
+
+@dataclass
+class Clock:
+    """A clock that only sleeping moves.
+
+    Attributes:
+        now: seconds.
+        told: names of what was waited for, and since when, at each pause.
+        ctrl_c_at: the moment at which somebody presses Ctrl-C.
+    """
+
+    now: float = 0.0
+    told: list[tuple[list[str], float]] = field(default_factory=list)
+    ctrl_c_at: float | None = None
+
+    def patience(self, seconds: float = 1800.0) -> Patience:
+        """Return the patience that goes with it."""
+        return Patience(seconds, pause=20.0, sleep=self.sleep, clock=lambda: self.now, tell=self.tell)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        if self.now == self.ctrl_c_at:
+            raise KeyboardInterrupt
+        self.now += seconds
+
+    def tell(self, waits: Sequence[Outcome], seconds: float) -> None:
+        """Note what is waited for."""
+        self.told.append(([each.change.resource.name for each in waits], seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowThing(Thing):
+    """Something that must be off for a while before it can go, such as a distribution."""
+
+    clock: Clock
+    seconds: float = 60.0
+
+    def begin_delete(self, aws: Aws, live: State) -> None:
+        """Switch it off."""
+        del live
+        cloud = cloud_of(aws, writing=True)
+        if "off_at" not in cloud.things[self.name]:
+            cloud.call("disable", self.name)
+            cloud.things[self.name] = {**cloud.things[self.name], "off_at": self.clock.now}
+
+    def delete(self, aws: Aws, live: State) -> None:
+        """Remove it once it has been off for long enough."""
+        self.begin_delete(aws, live)
+        if self.clock.now - cloud_of(aws).things[self.name]["off_at"] < self.seconds:
+            raise WaitingError(f"{self.name} is not off.", who="AWS", where="there", usually="a minute")
+        super().delete(aws, live)
+
+
+def slow_stage(clock: Clock) -> tuple[Resource, ...]:
+    """Return a bucket, its rules, a distribution that stands on it, and two things beside them."""
+    bucket = Thing(name="bucket", settings={"size": 1})
+    cdn = SlowThing(name="cdn", base=bucket, clock=clock)
+    return Thing(name="first"), bucket, Rules(name="rules", of=bucket, rules={"ours": "a"}), cdn, ALONE
+
+
+def slowly_destroyed(cloud: Cloud, clock: Clock, patience: float = 1800.0) -> Applied:
+    """Plan the removal of the slow stage, and carry it out on its clock."""
+    stage = slow_stage(clock)
+    return destroy(removals(cloud, *stage), connected(cloud), patience=clock.patience(patience))
+
+
+def test_what_takes_minutes_is_begun_first_and_ended_last() -> None:
+    """Its minutes run while everything goes that it does not stand on; then it is waited for."""
+    clock = Clock()
+    cloud = built(*slow_stage(clock))
+    result = slowly_destroyed(cloud, clock)
+    assert cloud.sent == ["disable cdn", "delete alone", "delete first", "delete cdn", "delete bucket"]
+    assert clock.told == [(["cdn"], 0.0), (["cdn"], 20.0), (["cdn"], 40.0)]
+    assert set(statuses(result).values()) == {"done"}
+    assert cloud.things == {}
+
+
+def test_what_is_ready_at_once_is_not_waited_for() -> None:
+    """On the sandbox nothing sleeps."""
+    clock = Clock()
+    stage = (*slow_stage(clock)[:2], SlowThing(name="cdn", clock=clock, seconds=0.0))
+    cloud = built(*stage)
+    destroy(removals(cloud, *stage), connected(cloud), patience=clock.patience())
+    assert (clock.told, cloud.things) == ([], {})
+
+
+def test_waiting_is_bounded_and_the_next_destroy_ends_it() -> None:
+    """What AWS has not let go of waits, what that stands on was not tried, all else is gone."""
+    clock = Clock()
+    cloud = built(*slow_stage(clock))
+    result = slowly_destroyed(cloud, clock, patience=40.0)
+    assert clock.now == 40.0
+    assert statuses(result) == {"alone": "done", "first": "done", "cdn": "waiting", "bucket": "not_tried"}
+    waits = {each.change.resource.name: each.waiting for each in result.outcomes}
+    assert waits["cdn"] is not None
+    assert waits["cdn"].usually == "a minute"
+    clock.now += 20.0
+    assert statuses(slowly_destroyed(cloud, clock)) == {"cdn": "done", "bucket": "done"}
+    assert cloud.sent.count("disable cdn") == 1
+    assert cloud.things == {}
+
+
+def test_each_removal_is_told_once_when_it_has_ended() -> None:
+    """Not at every look at what is waited for."""
+    clock = Clock()
+    stage = slow_stage(clock)
+    cloud, told = built(*stage), list[Outcome]()
+    result = destroy(
+        removals(cloud, *stage), connected(cloud), on_outcome=told.append, patience=clock.patience(40.0)
+    )
+    assert tuple(told) == result.outcomes
+    assert len(told) == 4
+
+
+def test_ctrl_c_while_waiting_leaves_what_the_next_destroy_goes_on_with() -> None:
+    """What was begun goes on at AWS, and is not begun again."""
+    clock = Clock(ctrl_c_at=20.0)
+    cloud = built(*slow_stage(clock))
+    with pytest.raises(KeyboardInterrupt):
+        slowly_destroyed(cloud, clock)
+    assert set(cloud.things) == {"cdn", "bucket", "bucket/rules"}
+    clock.ctrl_c_at = None
+    slowly_destroyed(cloud, clock)
+    assert clock.now == 60.0  # from when it was begun, not from anew
+    assert cloud.sent.count("disable cdn") == 1
+    assert cloud.things == {}
+
+
+def test_what_cannot_be_begun_says_so_in_its_turn() -> None:
+    """The rest goes on, and what it stands on stays with it."""
+    clock = Clock()
+    cloud = built(*slow_stage(clock))
+    cloud.refusals["disable cdn"] = refused("AccessDenied")
+    result = slowly_destroyed(cloud, clock)
+    assert statuses(result) == {"alone": "done", "first": "done", "cdn": "failed", "bucket": "not_tried"}
+    assert clock.told == []
+
+
+def test_credentials_that_end_while_waiting_stop_the_removal() -> None:
+    """What was removed is told; signed in again, the next destroy goes on."""
+    clock = Clock()
+    stage = slow_stage(clock)
+    cloud = built(*stage)
+
+    def ensure() -> None:
+        if clock.now > 20.0:
+            raise CredentialsEndedError("Sign in.")
+
+    result = destroy(removals(cloud, *stage), connected(cloud, ensure), patience=clock.patience())
+    assert result.ended is not None
+    assert statuses(result) == {"alone": "done", "first": "done"}
+    assert slowly_destroyed(cloud, clock).ended is None
+    assert cloud.things == {}
+
+
+@pytest.mark.parametrize("writes", range(5))
+def test_a_removal_broken_off_before_any_write_is_ended_by_the_next(writes: int) -> None:
+    """Before each of its five."""
+    clock = Clock()
+    cloud = built(*slow_stage(clock))
+    cloud.plug_pulled_after = writes
+    with pytest.raises(BrokenOff):
+        slowly_destroyed(cloud, clock)
+    assert len(cloud.sent) == writes
+    cloud.plug_pulled_after = None
+    slowly_destroyed(cloud, clock)
+    assert len(cloud.sent) == 5
+    assert cloud.things == {}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ziggie_nb import core, phases, terminal
-from ziggie_nb.errors import RefusedError
+from ziggie_nb import terminal
+from ziggie_nb.commands.common import Asked
+from ziggie_nb.core.removing import Patience
 from ziggie_nb.runbook import Runbook
+from ziggie_nb.teardown import BrokenOffError, Teardown, exit_code, waits_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
+
+    from ziggie_nb.core import Applied, Removal
+    from ziggie_nb.teardown import Left
 
 
 def destroy(
@@ -23,47 +28,49 @@ def destroy(
     delete_adopted: bool,
 ) -> int:
     """Remove what the runbook has built."""
-    selected = phases.select(only)
-    opened = Runbook.open(environment)
-    removals = core.plan_removal(opened.resources(selected), opened.aws, delete_adopted=delete_adopted)
+    asked = Asked(environment, only)
+    selected = asked.phases
+    teardown = Teardown(Runbook.open(environment), selected, delete_objects, delete_adopted)
+    removals = teardown.plan()
     out = terminal.console()
-    terminal.say(out, terminal.header(opened, "destroy"))
+    terminal.say(out, terminal.header(teardown.runbook, "destroy"))
     terminal.show(out, terminal.removal_table(removals))
-    _refuse_destroy(opened, removals, confirm, delete_objects=delete_objects)
-    applied = core.destroy(
-        removals, opened.aws, delete_objects=delete_objects, on_outcome=lambda o: terminal.removed(out, o)
-    )
+    teardown.refuse(removals, confirm)
+    again = _again(asked, teardown)
+    applied = _carry_out(teardown, removals, again, out)
     if applied.ended is not None:
         raise applied.ended
-    return _conclude_destroy(opened, selected, applied, out)
+    _show_left(teardown.left(), out)
+    for sentence in waits_in_words(applied):
+        terminal.say(out, sentence)
+    code = exit_code(applied)
+    if code:
+        terminal.offer(out, "To go on:", again)
+    return code
 
 
-def _refuse_destroy(
-    opened: Runbook, removals: Sequence[core.Removal], confirm: str | None, *, delete_objects: bool
-) -> None:
-    core.refuse_removal(removals, opened.aws, delete_objects=delete_objects)
-    account = opened.environment.account_id
-    if confirm != account:
-        said = f"--confirm says {confirm}" if confirm else "--confirm was not given"
-        raise RefusedError(
-            f"Nothing was deleted: {said}. To remove what is marked delete above, add --confirm {account}."
-        )
+def _carry_out(teardown: Teardown, removals: Sequence[Removal], again: str, out: Console) -> Applied:
+    progress = terminal.RemovalProgress(out)
+    try:
+        return teardown.carry_out(removals, on_outcome=progress.ended, patience=Patience(tell=progress.waits))
+    except BrokenOffError:
+        progress.close()
+        terminal.offer(out, "To go on:", again)
+        raise
+    finally:
+        progress.close()
 
 
-def _conclude_destroy(
-    opened: Runbook, selected: Sequence[phases.Phase], applied: core.Applied, out: Console
-) -> int:
-    failed = [outcome for outcome in applied.outcomes if outcome.status is core.Status.FAILED]
-    left = core.plan_removal(opened.resources(selected), opened.aws)
-    if left:
-        terminal.show(out, terminal.removal_table(left, "What remains"))
-        theirs = core.Origin.SOMEBODY
-        monthly = sum(each.resource.monthly_usd or 0 for each in left if each.origin is not theirs)
-        terminal.say(out, f"What remains of the runbook's costs about ${monthly:.2f} a month.")
-    else:
-        terminal.say(out, "Nothing of the runbook's remains, and nothing costs anything any more.")
-    view = opened.aws.view()
-    for resource in opened.resources(selected):
-        if words := resource.remaining(view):
-            terminal.say(out, f"{resource.kind} {resource.name}: {words}.")
-    return 1 if failed else 0
+def _again(asked: Asked, teardown: Teardown) -> str:
+    """Return the command that goes on with this removal."""
+    options = ["--confirm", teardown.runbook.environment.account_id]
+    options += ["--delete-objects"] if teardown.delete_objects else []
+    options += ["--delete-adopted"] if teardown.delete_adopted else []
+    return asked.command("destroy", *options)
+
+
+def _show_left(left: Left, out: Console) -> None:
+    terminal.show(out, terminal.removal_table(left.removals, "What remains"))
+    terminal.say(out, left.cost_in_words())
+    for sentence in left.kept:
+        terminal.say(out, sentence)
