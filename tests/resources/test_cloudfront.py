@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from tests.slow_cdn import refusal
 
+from tests.slow_cdn import refusal
 from ziggie_nb import core
 from ziggie_nb.aws import until_settled
 from ziggie_nb.core import KNOWN_AFTER_APPLY, Action, Status

@@ -174,6 +174,7 @@ class Run:
                 stopped=lambda: self._kernels.stopped,
             )
             done = self._execute(shown, "gate", STAGE_NOTEBOOK, STAGE_NOTEBOOK, {}, variables)
+            shown.status = "ok"  # it stands on phases that came to a good end
             self._judge_gate(shown, done)
             named = ("status", "criteria", "api_calls", "seconds", "notebook")
             crash = next((row.error["message"] for row in shown.tasks if row.error), None)
