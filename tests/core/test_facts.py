@@ -54,3 +54,12 @@ def test_an_error_of_the_runbook_is_its_own_sentence() -> None:
     assert facts(RunbookError("The disk is full.")).message == "The disk is full."
     waiting = WaitingError("AWS verifies the account.", who="AWS", where="the console", usually="a day")
     assert facts(waiting).code == "Waiting"
+
+
+def test_of_a_web_page_only_the_title_is_told() -> None:
+    """An emulator that lacks a service, or breaks at it, may answer with a page for a browser."""
+    page = "<!doctype html>\n<html lang=en>\n<title>500 Internal Server Error</title>\n<h1>…</h1>\n"
+    answer = ClientError({"Error": {"Code": "500", "Message": page}}, "ListTagsForResource")
+    found = facts(answer)
+    assert found.message == "a web page instead of an answer: 500 Internal Server Error"
+    assert found.next == "The endpoint has failed at it, or lacks it; run again in a minute."

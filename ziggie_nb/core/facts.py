@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ ADVICE = {
     "Throttling": "AWS asks for fewer calls; run again in a minute.",
 }
 UNKNOWN_SERVICE = frozenset({"404", "NotImplemented", "501", "UnknownOperationException", "InvalidAction"})
+BROKEN = frozenset({"500", "502", "503"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def facts(error: Exception) -> ErrorFacts:
             code=code,
             operation=error.operation_name,
             request_id=error.response.get("ResponseMetadata", {}).get("RequestId"),
-            message=str(error.response.get("Error", {}).get("Message", "")) or code,
+            message=_message(error) or code,
             next=ADVICE.get(code, _advice(code)),
         )
     return ErrorFacts(
@@ -55,7 +57,16 @@ def facts(error: Exception) -> ErrorFacts:
     )
 
 
+def _message(error: ClientError) -> str:
+    """Return what the service says; of a web page, which only something that is not AWS sends, the title."""
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    page = re.search(r"<title>(.*?)</title>", message, re.DOTALL | re.IGNORECASE)
+    return f"a web page instead of an answer: {page[1].strip()}" if page else message
+
+
 def _advice(code: str) -> str:
     if code in UNKNOWN_SERVICE:
         return "This endpoint does not offer the operation; AWS itself does."
+    if code in BROKEN:
+        return "The endpoint has failed at it, or lacks it; run again in a minute."
     return "Read AWS's message above; the next run goes on from here."
