@@ -133,6 +133,7 @@ def remaining(url: str) -> dict[str, list[str]]:
     controls = cdn.list_origin_access_controls()["OriginAccessControlList"]
     headers = cdn.list_response_headers_policies(Type="custom")["ResponseHeadersPolicyList"]
     found = {
+        "Budget": client("budgets", url).describe_budgets(AccountId=sandbox.ACCOUNT_ID).get("Budgets", []),
         "Bucket": client("s3", url).list_buckets()["Buckets"],
         "User": iam.list_users()["Users"],
         "Role": iam.list_roles()["Roles"],

@@ -29,10 +29,7 @@ PHASE = {"id", "task", "title", "status", "seconds", "notebook", "api_calls", "t
 TASK = {"task", "resource", "name", "action", "status", "diff", "error"}
 CRITERION = {"id", "task", "title", "expected", "observed", "verdict", "evidence"}
 NOTEBOOKS = [name for phase in PHASES for name in (phase.notebook, f"{phase.id}_gate")]
-
-
-SHORT = ("--until", "5")
-"""The later runs leave out the last phases, which tell nothing more and take longer than all else here."""
+NOTEBOOKS += ["10_gate_foundation", "11_cost_and_utilisation"]
 
 
 @dataclass(frozen=True)
@@ -59,10 +56,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         url = sandbox.reset().url
         first = process("run")
         folder = (runs / "sandbox" / "latest").resolve()
-        second = process("run", "--json", *SHORT)
+        second = process("run", "--json")
         destroyed = process("destroy", "--confirm", sandbox.ACCOUNT_ID)
         left = remaining(url)
-        third = process("run", "--json", *SHORT)
+        third = process("run", "--json")
         yield Story(url, runs / "sandbox", first, folder, second, destroyed, left, third)
         sandbox.stop()
 
@@ -102,12 +99,15 @@ def test_the_record_says_what_was_done(record: dict[str, Any], story: Story) -> 
     assert actions(record) == {"create", "keep"}
     assert {row["status"] for row in rows(record)} == {"done", "skipped"}
     assert {c["verdict"] for p in record["phases"] for c in p["criteria"]} == {"PASS", "SKIP"}
+    assert record["gate"]["status"] == "ok"
+    assert {each["verdict"] for each in record["gate"]["criteria"]} == {"PASS", "SKIP"}
+    assert record["report"].keys() == {"cost", "utilisation"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", record["started_at"])
 
 
 def test_calls_are_counted_by_kind(record: dict[str, Any]) -> None:
     """The run's count is the planning process's own and the phases'."""
-    phases = record["phases"]
+    phases = [*record["phases"], record["gate"]]
     assert record["api_calls"]["write"] == sum(phase["api_calls"]["write"] for phase in phases) > 0
     assert record["api_calls"]["read"] > sum(phase["api_calls"]["read"] for phase in phases) > 0
 
@@ -128,6 +128,7 @@ def test_junit_has_a_case_for_each_criterion(story: Story, record: dict[str, Any
     """CI systems count cases; what only AWS can prove is skipped, not passed."""
     root = ET.parse(story.folder / "junit.xml").getroot()  # noqa: S314 - we have written it ourselves
     criteria = [each for phase in record["phases"] for each in phase["criteria"]]
+    criteria += record["gate"]["criteria"]
     cases = [case.get("name", "") for case in root.iter("testcase")]
     assert all(any(each["title"] in case for case in cases) for each in criteria)
     assert len(list(root.iter("skipped"))) >= sum(each["verdict"] == "SKIP" for each in criteria)
@@ -149,10 +150,17 @@ def test_a_second_run_writes_nothing(story: Story) -> None:
     assert actions(story.second.record) == {"keep"}
 
 
+def _ended(events: list[dict[str, Any]], phase: str) -> dict[str, Any]:
+    return next(each for each in events if each["event"] == "ended" and each["phase"] == phase)
+
+
 def test_json_goes_to_stdout_alone(story: Story) -> None:
-    """Progress goes to stderr, so that stdout can be parsed."""
+    """Progress goes to stderr, an object a line; stdout is the record, on one line."""
     assert story.second.record["exit_code"] == 0
-    assert "03 S3 asset storage: done, gate passed" in story.second.err
+    assert story.second.out.count("\n") == 1
+    events = [json.loads(line) for line in story.second.err.splitlines()]
+    assert {"event": "ended", "phase": "03", "status": "ok"}.items() <= _ended(events, "03").items()
+    assert _ended(events, "7.5")["status"] == "ok"
 
 
 def test_destroy_leaves_nothing_of_ours(story: Story) -> None:
@@ -165,8 +173,9 @@ def test_destroy_leaves_nothing_of_ours(story: Story) -> None:
 def test_a_run_after_destroy_is_like_the_first(story: Story, record: dict[str, Any]) -> None:
     """The cloud is the state: nothing was left anywhere that could make a difference."""
     assert story.third.code == 0, story.third
-    third = _without_ids(story.third.record)
-    assert third["phases"] == _without_ids(record)["phases"][: len(third["phases"])]
+    third, first = _without_ids(story.third.record), _without_ids(record)
+    assert third["phases"] == first["phases"]
+    assert third["gate"] == first["gate"]
 
 
 def _without_ids(record: dict[str, Any]) -> Any:

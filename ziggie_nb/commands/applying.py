@@ -73,7 +73,7 @@ def _asking() -> Callable[[str], str] | None:
 
 def _show_run(record: RunRecord, path: Path, out: Console, *, as_json: bool) -> None:
     if as_json:
-        print_json(record)
+        print_json(record, indent=None)
     else:
         rows = [task for phase in record.phases for task in phase.tasks]
         if record.mode == "plan":

@@ -53,9 +53,9 @@ class Asked:
         return shlex.join(["ziggie", *name.split(), *environment, *chosen, *options])
 
 
-def print_json(record: RunRecord) -> None:
-    """Print a record as ``run.json`` has it."""
-    print(json.dumps(asdict(record), indent=2))  # noqa: T201 - the command's answer
+def print_json(record: RunRecord, *, indent: int | None = 2) -> None:
+    """Print a record as ``run.json`` has it; without an indent on one line, as its progress is."""
+    print(json.dumps(asdict(record), indent=indent))  # noqa: T201 - the command's answer
 
 
 def show_header(opened: Runbook, record: RunRecord, out: Console) -> None:
