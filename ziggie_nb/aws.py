@@ -122,6 +122,8 @@ READS: dict[str, frozenset[str]] = {
             "ListAccessKeys",
             "ListAttachedRolePolicies",
             "ListAttachedUserPolicies",
+            "ListEntitiesForPolicy",
+            "ListInstanceProfilesForRole",
             "ListPolicyVersions",
             "ListRolePolicies",
             "ListUserPolicies",

@@ -342,7 +342,7 @@ def permissions(
                 *((set(asked) - granted, ("*",)) for asked in _asked(phases, criteria)),
                 *(grant for phase in phases for grant in phase.grants(environment)),
                 *(grant for each in proofs for grant in each.grants(environment)),
-                *(costs.grants() if tuple(phases) == PHASES else ()),
+                *(costs.grants(environment.account_id) if tuple(phases) == PHASES else ()),
             ]
         )
     )

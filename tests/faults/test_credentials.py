@@ -130,7 +130,8 @@ def test_a_run_of_notebooks_stops_and_the_next_one_ends_it(
 ) -> None:
     """Kernels get credentials from the run, never from a file; when they end, the run says how to go on."""
     path = staging()
-    asked = ["--env", path, "--from", "2", "--until", "3", "--mode", "apply", "--json"]
+    # One after the other: side by side, both would be under way when the credentials end.
+    asked = ["--env", path, "--from", "2", "--until", "3", "--mode", "apply", "--jobs", "1", "--json"]
     selection = ["--env", path, "--from", "2", "--until", "3", "--json"]
     made = ziggie("plan", *selection).record["plan_id"]
     proxy.after(5, lambda: process_credentials.unlink(missing_ok=True), writes=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from ziggie_nb import policies
 
-ACTIONS = (
-    "budgets:ViewBudget",
-    "ce:GetCostAndUsage",
-    "ce:GetCostForecast",
+ACCOUNT_WIDE = (
     "cloudwatch:GetMetricData",
     "ec2:DescribeInstances",
     "ec2:DescribeSpotPriceHistory",
     "pricing:GetProducts",
 )
+OF_A_VIEW = ("ce:GetCostAndUsage", "ce:GetCostForecast")
 
 
-def grants() -> tuple[policies.Grant, ...]:
-    """Return it; none of these actions is about one resource of ours, but the budget's.
+def grants(account_id: str) -> tuple[policies.Grant, ...]:
+    """Return it; Cost Explorer's questions are about a view of the bill, the rest about the account.
 
+    Reading the budget is granted where it is made (phase 08).
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscostexplorerservice.html
     """
-    return (policies.Grant(ACTIONS, ("*",)),)
+    views = f"arn:aws:billing::{account_id}:billingview/*"
+    return (policies.Grant(ACCOUNT_WIDE, ("*",)), policies.Grant(OF_A_VIEW, (views,)))
