@@ -5,12 +5,22 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
+import signal
+import socket
+import sys
 import time
 import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import pytest
+
+from ziggie_nb import sandbox
 
 from .conftest import Aws, refusal
 
@@ -177,6 +187,224 @@ def test_other_kinds_of_calls_answer_nothing(aws: Aws, kind: str, status: int) -
     client = deploy(aws)
     answer = client.invoke(FunctionName=NAME, InvocationType=kind, Payload=b'{"a": 1}')
     assert (answer["StatusCode"], answer["Payload"].read()) == (status, b"")
+
+
+# --- execution environments ---------------------------------------------------------------------------
+
+COUNTS = """
+import os, socket
+calls, kept = 0, []
+def lambda_handler(event, context):
+    global calls
+    calls += 1
+    print("call", calls)
+    exec(event.get("do", ""))
+    return [os.getpid(), calls]
+again = lambda_handler
+"""
+"""Tells its process and how often that was called, after doing what the event says."""
+
+
+class Line:
+    """A line to a process: it is opened in the midst of a call, and breaks when the process ends."""
+
+    def __init__(self) -> None:
+        """Wait for the process to call; ``open`` is the event that lets it, ``hold`` also lets it wait."""
+        self._server = socket.create_server(("127.0.0.1", 0))
+        opening = f"kept.append(socket.create_connection({self._server.getsockname()!r}))"
+        self.open, self.hold = {"do": opening}, {"do": f"{opening}; kept[-1].recv(1)"}
+
+    def opened(self) -> Self:
+        """Wait until the process has called."""
+        with self._server:
+            self._line = self._server.accept()[0]
+        return self
+
+    def release(self) -> None:
+        """Let the process go on."""
+        self._line.close()
+
+    def broke(self) -> bool:
+        """Wait for the end of the process."""
+        self._line.settimeout(20)
+        with self._line, suppress(ConnectionError):
+            return self._line.recv(1) == b""
+        return True
+
+
+def other(client: Any, role: str, name: str = NAME) -> None:
+    """Make a function of the same code."""
+    client.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=role,
+        Handler="main.lambda_handler",
+        Code={"ZipFile": zipped(COUNTS)},
+    )
+
+
+def test_the_next_call_meets_the_same_process_with_its_module_as_it_was_left(emptied: Aws) -> None:
+    """As on Lambda; each call's log is its own."""
+    client = deploy(emptied, COUNTS)
+    pid, first = call(client)[0]
+    payload, answer = call(client, LogType="Tail")
+    assert (first, payload) == (1, [pid, 2])
+    log = base64.b64decode(answer["LogResult"]).decode().splitlines()
+    assert log[1:-1] == ["call 2"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Environment": {"Variables": {"OWN": "2"}}},
+        {"Handler": "main.again"},
+        {"Timeout": 59},
+        {"MemorySize": 256},
+        {"ZipFile": zipped(f"{COUNTS}# changed")},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_changed_function_begins_in_a_new_process(emptied: Aws, change: dict[str, Any]) -> None:
+    """The former one is ended."""
+    client, line = deploy(emptied, COUNTS, Environment={"Variables": {"OWN": "1"}}), Line()
+    pid, _calls = call(client, line.open)[0]
+    if "ZipFile" in change:
+        client.update_function_code(FunctionName=NAME, **change)
+    else:
+        client.update_function_configuration(FunctionName=NAME, **change)
+    another, calls = call(client)[0]
+    assert (another != pid, calls) == (True, 1)
+    assert line.opened().broke()
+
+
+def test_a_function_made_anew_begins_in_a_new_process(emptied: Aws) -> None:
+    """Also when nothing about it is different."""
+    client, line = deploy(emptied, COUNTS), Line()
+    call(client, line.open)
+    role = client.get_function_configuration(FunctionName=NAME)["Role"]
+    client.delete_function(FunctionName=NAME)
+    other(client, role)
+    assert call(client)[0][1] == 1
+    assert line.opened().broke()
+
+
+@pytest.mark.parametrize("end", ["while True: pass", "os._exit(3)", "raise SystemExit(0)"])
+def test_after_a_call_that_ended_its_process_the_next_begins_in_a_new_one(emptied: Aws, end: str) -> None:
+    """A timeout ends it too; what was written before is in the log."""
+    client, line = deploy(emptied, COUNTS, Timeout=1), Line()
+    pid, _calls = call(client, line.open)[0]
+    _payload, answer = call(client, {"do": end}, LogType="Tail")
+    assert answer["FunctionError"] == "Unhandled"
+    assert "call 2" in base64.b64decode(answer["LogResult"]).decode()
+    another, calls = call(client)[0]
+    assert (another != pid, calls) == (True, 1)
+    assert line.opened().broke()
+
+
+def test_an_error_of_the_code_leaves_the_process_as_it_is(emptied: Aws) -> None:
+    """Lambda's runtime catches it and waits for the next call."""
+    client = deploy(emptied, COUNTS)
+    pid, _calls = call(client)[0]
+    assert call(client, {"do": "raise LookupError('no such thing')"})[0]["errorType"] == "LookupError"
+    assert call(client)[0] == [pid, 3]
+
+
+def test_code_that_cannot_be_imported_is_tried_again_at_the_next_call(emptied: Aws) -> None:
+    """Lambda throws the environment away then."""
+    client = deploy(emptied, "import no_such_module\n")
+    assert [call(client)[0]["errorType"] for _ in range(2)] == ["Runtime.ImportModuleError"] * 2
+
+
+def test_calls_at_the_same_moment_have_a_process_each(emptied: Aws) -> None:
+    """Both are in their handler at once."""
+    client, lines = deploy(emptied, COUNTS, Timeout=30), [Line(), Line()]
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(lambda line: call(client, line.hold)[0], lines)
+        opened = [line.opened() for line in lines]
+        for line in opened:
+            line.release()
+        first, second = answers
+    assert (first[1], second[1]) == (1, 1)
+    assert first[0] != second[0]
+
+
+def test_with_reserved_concurrency_a_call_beyond_it_waits(emptied: Aws) -> None:
+    """So that one process serves them all, one after the other."""
+    client = deploy(emptied, COUNTS, Timeout=30)
+    client.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=1)
+    with ThreadPoolExecutor(3) as pool:
+        answers = [each[0] for each in pool.map(lambda _: call(client), range(3))]
+    assert sorted(calls for _pid, calls in answers) == [1, 2, 3]
+
+
+def test_what_the_code_writes_is_never_taken_for_its_answer(emptied: Aws) -> None:
+    """And there is nothing that it could read."""
+    code = (
+        "import os, sys\n"
+        "def lambda_handler(event, context):\n"
+        '    os.write(1, b\'{"payload": "forged", "failed": false}\\n\')\n'
+        "    return sys.stdin.read()\n"
+    )
+    payload, answer = call(deploy(emptied, code), LogType="Tail")
+    assert payload == ""
+    assert "forged" in base64.b64decode(answer["LogResult"]).decode()
+
+
+def test_only_a_handful_of_processes_wait(emptied: Aws) -> None:
+    """The longest unused ends first."""
+    client = deploy(emptied, COUNTS)
+    role = client.get_function_configuration(FunctionName=NAME)["Role"]
+    names = [f"{NAME}-{number}" for number in range(6)]
+
+    def calls(name: str) -> Any:
+        return json.loads(client.invoke(FunctionName=name)["Payload"].read())[1]
+
+    for name in names:
+        other(client, role, name)
+        assert calls(name) == 1
+    assert [calls(name) for name in reversed(names)] == [2, 2, 2, 2, 1, 1]
+
+
+def test_no_process_is_left_when_the_sandbox_is_emptied(emptied: Aws) -> None:
+    """Neither one that waits for a call nor one in the midst of it."""
+    client, waiting, busy = deploy(emptied, COUNTS, Timeout=30), Line(), Line()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(call, client, busy.hold)
+        busy.opened()
+        call(client, waiting.open)
+        emptied.reset()
+        assert answer.result()[0]["errorType"] == "Runtime.ExitError"
+    assert busy.broke()
+    assert waiting.opened().broke()
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["stopped", "killed"])
+def test_no_process_is_left_when_the_sandbox_ends(
+    directory: Path, endpoint: Callable[[], dict[str, Any]], *, killed: bool
+) -> None:
+    """Neither one that waits for a call nor one in the midst of it."""
+    del directory
+    client, waiting, busy = deploy(Aws(sandbox.ensure().url), COUNTS, Timeout=30), Line(), Line()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(call, client, busy.hold)
+        busy.opened()
+        call(client, waiting.open)
+        if killed:
+            os.kill(endpoint()["pid"], signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+        else:
+            sandbox.stop()
+        assert answer.exception() is not None
+    assert busy.broke()
+    assert waiting.opened().broke()
+
+
+def test_the_folder_of_a_process_goes_with_it(emptied: Aws) -> None:
+    """When the sandbox is emptied, say."""
+    code = "import os\ndef lambda_handler(event, context):\n    return os.environ['HOME']\n"
+    folder = Path(call(deploy(emptied, code))[0])
+    assert (folder / "code" / "main.py").is_file()
+    emptied.reset()
+    assert not folder.exists()
 
 
 # --- refusing ----------------------------------------------------------------------------------------

@@ -1,23 +1,27 @@
 """Lambda corrected. Moto without Docker never runs a function; here the deployed zip's own code runs.
 
-It runs in a child process that knows this sandbox and dummy credentials, and nothing of the caller's
-environment.
+It runs in a process of its own that knows this sandbox and dummy credentials, and nothing of the caller's
+environment. As on Lambda that process stays for the function's next calls, until the function changes.
 """
 
 from __future__ import annotations
 
+import atexit
 import base64
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from flask import request as present_request
 from moto.awslambda import urls
@@ -41,7 +45,9 @@ QUOTA = 1000
 UNRESERVED_MINIMUM = 100
 
 _START_SECONDS = 30.0
-"""For the child to start and import its code, which does not count as the function's time."""
+"""For a process to start and import the code, which does not count as the function's time."""
+_KEPT = 4
+"""How many environments wait for their next call, of all functions together."""
 _TAIL_BYTES = 4096  # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 
 
@@ -90,30 +96,25 @@ def run_the_deployed_code(  # noqa: PLR0913, PLR0917 - moto's own parameters
 
 
 def run(function: LambdaFunction, event: Any, url: str) -> Answer:
-    """Run a function's code once.
+    """Run a function's code once, in an environment that an earlier call left if there is one.
 
     Args:
         function: moto's.
         event: what the handler gets.
         url: this sandbox, which is all of AWS that the code meets.
     """
-    with tempfile.TemporaryDirectory(prefix="ziggie-lambda-") as folder:
-        place = Path(folder)
-        code = place / "code"
-        with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as archive:
-            archive.extractall(code)
-        request = _request(function, event, place)
-        log = _in_a_child(request, _variables(function, place, url))
-        answer = _answer(place / "answer.json", request)
-    identity = request["context"]["aws_request_id"]
-    log = f"START RequestId: {identity} Version: $LATEST\n{log}END RequestId: {identity}\n"
+    context = _context(function)
+    with environments.one_for(Setup.of(function, url), function.reserved_concurrency) as environment:
+        answer = environment.call(event, context)
+    identity = context["aws_request_id"]
+    log = f"START RequestId: {identity} Version: $LATEST\n{answer.log}END RequestId: {identity}\n"
     function.logs_backend.ensure_log_group(function.logs_group_name)
     function.save_logs(log)
-    return Answer(answer["payload"], failed=answer["failed"], log=log)
+    return replace(answer, log=log)
 
 
-def _request(function: LambdaFunction, event: Any, place: Path) -> dict[str, Any]:
-    context = {
+def _context(function: LambdaFunction) -> dict[str, str]:
+    return {
         "aws_request_id": str(mock_random.uuid4()),
         "function_name": function.function_name,
         "function_version": "$LATEST",
@@ -121,82 +122,256 @@ def _request(function: LambdaFunction, event: Any, place: Path) -> dict[str, Any
         "log_group_name": function.logs_group_name,
         "memory_limit_in_mb": str(function.memory_size),
     }
-    return {
-        "code": str(place / "code"),
-        "answer": str(place / "answer.json"),
-        "handler": function.handler,
-        "event": event,
-        "context": context,
-        "seconds": function.timeout,
-    }
 
 
-def _in_a_child(request: dict[str, Any], variables: dict[str, str]) -> str:
-    """Run the child to its end, or to the end of its time; return what it wrote."""
-    try:
-        done = subprocess.run(  # noqa: S603 - our own program, no shell; what it runs is the caller's own zip
-            # Isolated: no variable and no folder of the caller's changes what is imported.
-            [sys.executable, "-I", "-B", str(lambda_child.__file__)],
-            input=json.dumps(request),
-            env=variables,
-            cwd=request["code"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            timeout=_START_SECONDS + float(request["seconds"]),
+# --- Execution environments --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an environment is made from: when any of it changes, a new one is made, as on Lambda."""
+
+    function: LambdaFunction
+    code: bytes
+    handler: str
+    timeout: int
+    memory: int
+    variables: tuple[tuple[str, str], ...]
+    url: str
+
+    @classmethod
+    def of(cls, function: LambdaFunction, url: str) -> Setup:
+        """Return a function's present one."""
+        return cls(
+            function,
+            function.code_bytes,
+            str(function.handler),
+            function.timeout,
+            function.memory_size,
+            tuple(sorted(function.environment_vars.items())),
+            url,
         )
-    except subprocess.TimeoutExpired as late:
-        return _ended(late.stdout)
-    return _ended(done.stdout)
 
 
-def _ended(text: str | bytes | None) -> str:
-    """Return a log that ends with its line."""
-    found = text.decode(errors="replace") if isinstance(text, bytes) else text or ""
-    return found if not found or found.endswith("\n") else f"{found}\n"
+class Environment:
+    """A process that has imported a function's code and runs it for one call after the other.
+
+    What the code keeps in its modules is there at the next call, as on Lambda. Unlike there, a thread
+    that a call leaves behind is not frozen until then.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        """Unpack the code and start the process; it imports the code by itself."""
+        self.setup = setup
+        self._imported = False
+        self._over = False
+        with ExitStack() as ending:
+            place = Path(tempfile.mkdtemp(prefix="ziggie-lambda-"))
+            ending.callback(shutil.rmtree, place, ignore_errors=True)
+            with zipfile.ZipFile(io.BytesIO(setup.code)) as archive:
+                archive.extractall(place / "code")
+            log = ending.enter_context((place / "log").open("ab"))
+            self._log = ending.enter_context((place / "log").open("rb"))
+            self._process = _started(place, _variables(setup, place), log)
+            ending.callback(_end, self._process)
+            self._ending = ending.pop_all()
+
+    @property
+    def usable(self) -> bool:
+        """Whether another call may be made."""
+        return not self._over and self._process.poll() is None
+
+    def call(self, event: Any, context: dict[str, str]) -> Answer:
+        """Run the handler; of the first call's time, the import is no part."""
+        answer: dict[str, Any] = {"failed": True, "over": True}
+        said = f"RequestId: {context['aws_request_id']} Error: "
+        try:
+            answer = self._answer({"event": event, "context": context})
+        except TimeoutError as late:
+            answer["payload"] = {"errorType": "Sandbox.Timedout", "errorMessage": f"{said}{late}"}
+        except (EOFError, OSError):
+            said += "Runtime exited without providing a reason"
+            answer["payload"] = {"errorType": "Runtime.ExitError", "errorMessage": said}
+        self._over = self._over or answer.get("over", False)
+        return Answer(answer["payload"], failed=answer["failed"], log=self._written())
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if not self._imported:
+            imported = self._heard(_START_SECONDS)
+            if imported["failed"]:
+                return imported
+            self._imported = True
+        pipe = cast("IO[str]", self._process.stdin)
+        pipe.write(json.dumps(request) + "\n")
+        pipe.flush()
+        return self._heard(float(self.setup.timeout))
+
+    def _heard(self, seconds: float) -> dict[str, Any]:
+        """Return the next answer.
+
+        Raises:
+            TimeoutError: none came in time, and the process was killed, which works on every platform.
+            EOFError: the process has ended without one.
+        """
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True  # or the sandbox would wait for it before it ends
+        timer.start()
+        line = cast("IO[str]", self._process.stdout).readline()
+        timer.cancel()
+        if line.endswith("\n"):
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        if late.is_set():
+            raise TimeoutError(f"Task timed out after {seconds:.2f} seconds")
+        raise EOFError
+
+    def _written(self) -> str:
+        """Return what was logged since the last call, ended with its line."""
+        text = self._log.read().decode(errors="replace")
+        return text if not text or text.endswith("\n") else f"{text}\n"
+
+    def kill(self) -> None:
+        """End the process, from whichever thread; a call that waits for it is told."""
+        self._over = True
+        self._process.kill()
+
+    def end(self) -> None:
+        """End the process and take its folder away; nobody may be waiting for it."""
+        self._ending.close()
 
 
-def _answer(file: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Read the child's answer; one that left none was ended from within or without."""
-    try:
-        answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        identity = request["context"]["aws_request_id"]
-        message = f"RequestId: {identity} Error: Runtime exited without providing a reason"
-        return {"failed": True, "payload": {"errorType": "Runtime.ExitError", "errorMessage": message}}
-    return answer
+def _started(place: Path, variables: dict[str, str], log: BinaryIO) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603 - our own program, no shell; what it runs is the caller's own zip
+        # Isolated: no variable and no folder of the caller's changes what is imported.
+        [sys.executable, "-I", "-B", "-X", "utf8", str(lambda_child.__file__)],
+        env=variables,
+        cwd=place / "code",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        encoding="utf-8",
+    )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    with suppress(OSError), process:  # a request that it never took cannot be flushed
+        pass
+
+
+class Environments:
+    """Those that are running a function, and a few that wait for their next call."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._idle: list[Environment] = []
+        self._busy: list[Environment] = []
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def one_for(self, setup: Setup, reserved: int | None) -> Iterator[Environment]:
+        """Lend an environment for one call.
+
+        With reserved concurrency, a call beyond it waits: on AWS EventBridge's waits in a queue, and any
+        other is refused with TooManyRequestsException, at which the SDK waits and asks again.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not reserved or self._running(setup.function) < int(reserved))
+            environment = self._taken(setup)
+            self._busy.append(environment)
+        try:
+            yield environment
+        finally:
+            with self._changed:
+                self._busy.remove(environment)
+                self._idle.append(environment)
+                self._tidy()
+                self._changed.notify_all()
+
+    def end_all(self) -> None:
+        """End every environment; one that is in use is ended as if its code had exited."""
+        with self._changed:
+            for environment in self._busy:
+                environment.kill()
+            while self._idle:
+                self._idle.pop().end()
+
+    def _running(self, function: LambdaFunction) -> int:
+        return sum(each.setup.function is function for each in self._busy)
+
+    def _taken(self, setup: Setup) -> Environment:
+        """Return the environment that was used last, or a new one; end what was made from a former setup."""
+        arn = setup.function.function_arn
+        for former in [each for each in self._idle if each.setup.function.function_arn == arn]:
+            if former.setup != setup or not former.usable:
+                self._idle.remove(former)
+                former.end()
+        fitting = [each for each in self._idle if each.setup == setup]
+        if not fitting:
+            return Environment(setup)
+        self._idle.remove(fitting[-1])
+        return fitting[-1]
+
+    def _tidy(self) -> None:
+        """End what cannot be used again, then the longest unused beyond the few that are kept."""
+        kept = [each for each in self._idle if each.usable][-_KEPT:]
+        for each in self._idle:
+            if each not in kept:
+                each.end()
+        self._idle = kept
+
+
+environments = Environments()
+# The processes would notice by themselves; their folders would stay.
+atexit.register(environments.end_all)
+
+
+@corrects(LambdaSimpleBackend, "reset")
+def let_the_environments_go(
+    former: Callable[[LambdaSimpleBackend], None], backend: LambdaSimpleBackend
+) -> None:
+    """No process stays behind when the sandbox is emptied."""
+    environments.end_all()
+    former(backend)
 
 
 _SYSTEM = ("SYSTEMROOT", "TEMP", "TMP")
 """Without these Windows starts no process."""
 
 
-def _variables(function: LambdaFunction, place: Path, url: str) -> dict[str, str]:
-    """Return the child's whole environment: the function's own variables, then what Lambda sets.
+def _variables(setup: Setup, place: Path) -> dict[str, str]:
+    """Return the process's whole environment: the function's own variables, then what Lambda sets.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
-    nowhere = str(place / "no-such-file")
+    function, nowhere = setup.function, str(place / "no-such-file")
     return {
         **{name: os.environ[name] for name in _SYSTEM if name in os.environ},
-        **function.environment_vars,
+        **dict(setup.variables),
         "AWS_ACCESS_KEY_ID": "sandbox",
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_CONFIG_FILE": nowhere,
         "AWS_SHARED_CREDENTIALS_FILE": nowhere,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_ENDPOINT_URL": url.rstrip("/"),
+        "AWS_ENDPOINT_URL": setup.url.rstrip("/"),
         "AWS_REGION": function.region,
         "AWS_DEFAULT_REGION": function.region,
         "AWS_LAMBDA_FUNCTION_NAME": function.function_name,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(setup.memory),
         "AWS_LAMBDA_LOG_GROUP_NAME": function.logs_group_name,
         "HOME": str(place),
         "LAMBDA_TASK_ROOT": str(place / "code"),
-        "_HANDLER": function.handler,
+        "_HANDLER": setup.handler,
     }
 
 
