@@ -115,6 +115,9 @@ def ziggie() -> None:
 @_as_json
 def run(**options: Any) -> int:
     """Run the notebooks of all phases, a gate after each, and write the run's report."""
+    from ziggie_nb import kernels  # noqa: PLC0415 - light; the imports of the kernels then go on beside ours
+
+    kernels.warm_up()
     return int(_module("applying").run(**options))
 
 

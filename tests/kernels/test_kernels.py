@@ -15,6 +15,7 @@ import papermill
 import pytest
 
 from ziggie_nb import kernels
+from ziggie_nb.kernels import managing
 from ziggie_nb.project import ROOT
 
 SECONDS = 20
@@ -40,7 +41,7 @@ def execute(folder: Path, *cells: str, variables: dict[str, str] | None = None, 
     code: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     notebook["cells"] = [code | {"id": f"cell-{n}", "source": cell} for n, cell in enumerate(cells)]
     (folder / "in.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
-    run_kernels = options.pop("run_kernels", None) or kernels.Kernels()
+    run_kernels = options.pop("run_kernels", None) or managing.Kernels()
     with tempfile.TemporaryDirectory() as sockets:
         done = papermill.execute_notebook(
             folder / "in.ipynb",
@@ -148,8 +149,8 @@ def _lives(process: int) -> bool:
 def test_after_a_stop_no_further_cell_is_executed(kind: str, tmp_path: Path) -> None:
     """Also when the kernel was between two cells, where it takes no notice of Ctrl-C."""
     del kind
-    run_kernels = kernels.Kernels()
+    run_kernels = managing.Kernels()
     run_kernels.stop()
-    with pytest.raises(kernels.StoppedError):
+    with pytest.raises(managing.StoppedError):
         execute(tmp_path, f"open({str(tmp_path / 'executed')!r}, 'w')", run_kernels=run_kernels)
     assert not (tmp_path / "executed").exists()

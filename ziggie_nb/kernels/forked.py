@@ -15,26 +15,18 @@ import os
 import signal
 import sys
 import threading
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+from ziggie_nb.kernels import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from multiprocessing.context import ForkServerProcess
 
     from jupyter_client.connect import KernelConnectionInfo
-
-PRELOADED = ["ziggie_nb.kernels.preload"]
-
-
-def warm_up() -> None:
-    """Start the fork server and its imports, and return at once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    forkserver.ensure_running()
 
 
 class ForkedProvisioner(LocalProvisioner):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from ziggie_nb.kernels import Kernels
+    from ziggie_nb.kernels.managing import Kernels
 
 POLL_SECONDS = 0.2
 

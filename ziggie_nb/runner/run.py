@@ -16,6 +16,7 @@ from ziggie_nb.core import ErrorFacts, Status
 from ziggie_nb.errors import UsageError
 from ziggie_nb.events import APPROVED_VARIABLE, PROVE_VARIABLE, RUN_FOLDER_VARIABLE
 from ziggie_nb.interruption import uninterrupted
+from ziggie_nb.kernels.managing import Kernels
 from ziggie_nb.phases import PHASES
 from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord, TaskRow
 from ziggie_nb.runbook import Prepared, Runbook
@@ -81,7 +82,7 @@ class Run:
         self.options = options
         self.progress = progress
         self._telling = threading.Lock()
-        self._kernels = kernels.Kernels()
+        self._kernels = Kernels()
         self.runbook = Runbook.open(options.environment)
         with ThreadPoolExecutor(1, thread_name_prefix="trials") as pool:
             asked = pool.submit(self.runbook.all_trials, options.phases, asked=options.prove)
