@@ -459,9 +459,7 @@ def _table(title: str, *headings: str) -> Table:
 
 def seconds_table(bench: Bench, rounds: int) -> Table:
     """Return what was measured, as a person reads it."""
-    of = machine()
-    where = f"{of['date']}, Python {of['python']} on {of['system']}, {of['cores']} cores"
-    made = _table(f"Seconds: medians of {rounds}; {where}", "ms", "what", "median", "least", "most")
+    made = _table(f"Seconds, medians of {rounds}", "ms", "what", "median", "least", "most")
     for (latency, what), times in sorted(bench.seconds.items(), key=lambda item: item[0][0]):
         made.add_row(str(latency), what, *(f"{each(times):.2f}" for each in (median, min, max)))
     return made
@@ -481,6 +479,7 @@ def ratios_table(rows: list[Row]) -> Table:
 def show(bench: Bench, rows: list[Row], rounds: int) -> None:
     """Print both tables, and which commands of the plan failed."""
     console = Console()
+    console.print("{date}, Python {python} on {system}, {cores} cores".format(**machine()), highlight=False)
     console.print(seconds_table(bench, rounds))
     console.print(ratios_table(rows))
     if bench.failed:

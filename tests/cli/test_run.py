@@ -32,9 +32,6 @@ NOTEBOOKS = [name for phase in PHASES for name in (phase.notebook, f"{phase.id}_
 NOTEBOOKS += ["10_gate_foundation", "11_cost_and_utilisation"]
 
 
-pytestmark = pytest.mark.xdist_group("whole runs")  # the story is told once, by one worker
-
-
 @dataclass(frozen=True)
 class Story:
     """What happened, in order: two runs, a destroy, and what it left, another run."""
