@@ -1,4 +1,4 @@
-"""The benchmark of a run: that it measures what it says and prints it; how long anything takes is not asked."""
+"""The benchmark of a run measures what it says, and prints it; how long anything takes is not asked."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 
 from benchmarks import floor, plan_commands
 from benchmarks import run as benchmark
 from tests.plain_client import plain_client
 from ziggie_nb import sandbox
+from ziggie_nb.project import ROOT
 
 HAS_CLI = shutil.which("aws", path=str(Path(sys.executable).parent)) is not None
 
@@ -67,9 +69,10 @@ def test_one_round_of_the_first_phase_tells_seconds_and_ratios() -> None:
 
 
 @pytest.mark.skipif(not HAS_CLI, reason="this environment has no AWS CLI (awscli)")
-def test_the_plans_first_commands_are_timed(bench: benchmark.Bench) -> None:
-    """Each by the AWS CLI, on the sandbox; all three are written out in the plan."""
-    benchmark.time_cli(bench, 0, bench.url)
+def test_the_plans_first_commands_are_timed() -> None:
+    """Each by the AWS CLI, on a sandbox of its own; all three are written out in the plan."""
+    with benchmark.own_bench(1) as bench:
+        benchmark.time_cli(bench, 0, bench.url)
     assert [what for _latency, what in bench.seconds] == [benchmark.CLI, benchmark.WRITTEN]
     assert bench.seconds[0, benchmark.CLI] == bench.seconds[0, benchmark.WRITTEN]
     assert bench.failed == {}
@@ -79,7 +82,7 @@ def test_without_the_aws_cli_one_sentence_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before anything is started."""
-    monkeypatch.setattr(benchmark.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     result = run("--quick")
     assert result.exit_code == 1
     assert 'development dependency (awscli) that "uv sync" installs' in result.stderr
@@ -88,7 +91,7 @@ def test_without_the_aws_cli_one_sentence_says_how_to_get_it(
 
 def test_a_timed_command_that_fails_ends_it_with_what_was_said(tmp_path: Path) -> None:
     """A failed run is no fast run."""
-    with pytest.raises(benchmark.click.ClickException, match="exit code 2, so nothing can be compared"):
+    with pytest.raises(ClickException, match="exit code 2, so nothing can be compared"):
         benchmark.Desk(tmp_path).must_run(*benchmark.ZIGGIE, "plan", "--only", "no-such-phase")
 
 
@@ -181,7 +184,7 @@ def test_calls_are_recorded_and_sent_again_with_the_ids_of_today(
     """In a process of its own, as in a kernel."""
     program = (
         "import boto3, pathlib, sys\n"
-        f"sys.path.append({str(benchmark.ROOT)!r})\n"
+        f"sys.path.append({str(ROOT)!r})\n"
         "from benchmarks import floor\n"
         f"floor.record(pathlib.Path({str(tmp_path)!r}))\n"
         f"ec2 = boto3.client('ec2', region_name='eu-north-1', endpoint_url={empty_sandbox.url!r})\n"
@@ -249,13 +252,13 @@ def test_large_and_chunked_bodies_arrive_whole(way: str) -> None:
     connection.close()
 
 
-def test_answers_do_not_wait_for_each_other(empty_sandbox: sandbox.Sandbox) -> None:
-    """Many connections are open and asked before the first answer is read."""
+def test_connections_are_served_side_by_side(empty_sandbox: sandbox.Sandbox) -> None:
+    """The last is answered while all before it are still open."""
     with benchmark.way_to(empty_sandbox.url, 20) as url:
         address = urlsplit(url)
         lines = [socket.create_connection((address.hostname, address.port), timeout=20) for _ in range(20)]
         for line in lines:
-            line.sendall(b"GET /ziggie/status HTTP/1.1\r\nHost: proxy\r\nConnection: close\r\n\r\n")
+            line.sendall(b"GET /ziggie/status HTTP/1.1\r\nHost: proxy\r\n\r\n")
         answers = []
         for line in reversed(lines):
             with line, line.makefile("rb") as answer:

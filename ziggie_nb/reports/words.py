@@ -62,6 +62,7 @@ MARKS: dict[str, tuple[str, str]] = {
     "waiting": ("◷", "wait"),
     "interrupted": ("▲", "odd"),
     "not_tried": ("○", "quiet"),
+    "not_selected": ("□", "quiet"),
     "skipped": ("·", "quiet"),
     "planned": ("◇", "plain"),
     "create": ("+", "plain"),
@@ -224,6 +225,12 @@ def number_of(number: int, noun: str) -> str:
 def number_of_criteria(number: int) -> str:
     """Return "1 exit criterion" or "2 exit criteria"."""
     return "1 exit criterion" if number == 1 else f"{number} exit criteria"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def counted(words: Iterable[str]) -> str:
