@@ -579,7 +579,7 @@ def test_no_gate_is_not_a_passed_gate() -> None:
     bare = replace(
         run(), phases=[PhaseRecord("01", "7.5.1", "AWS account", "ok")], gate={"criteria": []}, exit_code=0
     )
-    assert reports.headline(bare) == "Done: every task is in place; no gate was evaluated."
+    assert reports.headline(bare) == "Done: every task of this run is in place; no gate was evaluated."
 
 
 def test_the_page_names_failures_with_the_next_step(tmp_path: Path) -> None:

@@ -174,6 +174,13 @@ def test_the_headline_tells_leaks_and_what_was_not_tried() -> None:
     assert reports.headline(record) == "Not everything was tried."
 
 
+def test_a_part_of_the_plan_is_not_called_the_whole() -> None:
+    """A run of one phase says nothing of the others."""
+    whole = [PhaseRecord(each.id, each.id, each.title, "ok") for each in plan_document.PHASES]
+    assert reports.headline(one_phase()).startswith("Done: every task of this run is in place")
+    assert reports.headline(replace(one_phase(), phases=whole)).startswith("Done: every task is in place")
+
+
 def test_a_leak_stands_at_the_top(tmp_path: Path) -> None:
     """It has to be rotated before anything else is read."""
     soup = page(replace(run(), leaks=["An API key stood in 04_secrets.ipynb."]), tmp_path)

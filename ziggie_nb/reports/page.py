@@ -126,10 +126,11 @@ def _good_headline(record: RunRecord, rows: Sequence[TaskRow], verdicts: Counter
         return f"Planned: {number_of(changes, 'change')} would be made; nothing was touched."
     if record.mode == "verify":
         return "Verified: everything is as the parameters ask for it."
+    tasks = "every task" if len(record.phases) == len(plan_document.PHASES) else "every task of this run"
     if not verdicts:
-        return "Done: every task is in place; no gate was evaluated."
+        return f"Done: {tasks} is in place; no gate was evaluated."
     apart = f", apart from {number_of_criteria(verdicts['SKIP'])} skipped" if verdicts["SKIP"] else ""
-    return f"Done: every task is in place and every gate passed{apart}."
+    return f"Done: {tasks} is in place and every gate passed{apart}."
 
 
 def _tallies(record: RunRecord, parts: Sequence[Part]) -> list[tuple[str, list[tuple[str, int]]]]:
