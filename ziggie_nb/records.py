@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ziggie_nb import __version__
+from ziggie_nb import __version__, plan_document
 from ziggie_nb.checks import Verdict
 from ziggie_nb.core import Action, ErrorFacts, Status
 from ziggie_nb.project import runs
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ziggie_nb.runbook import PhasePlan, Prepared, Runbook
 
 SCHEMA = 1
-PLAN_DOCUMENT = "ZIGGIE-AWS-INTEGRATION-V1.0"
+PLAN_DOCUMENT = plan_document.ID
 EXIT_CODES = {
     "ok": 0,
     "skipped": 0,
