@@ -395,9 +395,13 @@ def sandbox_reset() -> int:
 
 
 @ziggie.command()
-def lab() -> int:
-    """Open JupyterLab on the notebooks, with the sandbox running."""
-    return int(_module("small").lab())
+@click.option(
+    "--browser/--no-browser", default=True,
+    help="Open the board in your browser (default: where there is a desktop), or only print its address.",
+)  # fmt: skip
+def lab(**options: Any) -> int:
+    """Open JupyterLab at the board, with the sandbox running, until Ctrl-C."""
+    return int(_module("small").lab(**options))
 
 
 @ziggie.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})

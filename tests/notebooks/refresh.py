@@ -29,6 +29,7 @@ from ziggie_nb.runbook import Runbook
 
 PHASE_OF = {f"{phase.notebook}.ipynb": phase for phase in PHASES}
 OTHERS = {
+    "00_start_here.ipynb": "every task",
     "11_cost_and_utilisation.ipynb": "the cost of each service and its priority",
     "10_gate_foundation.ipynb": "gate 7.5",
     "drift.ipynb": "every task that builds something",

@@ -21,6 +21,7 @@ from ziggie_nb.notebook.drift import PARAMETERS as OF_DRIFT
 from ziggie_nb.notebook.foundation import PARAMETERS as OF_THE_FOUNDATION
 from ziggie_nb.notebook.gate import PARAMETERS as OF_A_GATE
 from ziggie_nb.notebook.phase import COMMON
+from ziggie_nb.notebook.start import PARAMETERS as OF_THE_BOARD
 from ziggie_nb.notebook.teardown import PARAMETERS as OF_A_TEARDOWN
 from ziggie_nb.phases import PHASES
 from ziggie_nb.project import NOTEBOOKS, ROOT
@@ -169,6 +170,22 @@ def test_the_gates_parameters_are_environment_and_phase(name: str, parameters: t
     shown = papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))
     assert tuple(shown) == parameters
     assert all(each["help"] for each in shown.values())
+
+
+def test_the_boards_only_parameter_is_the_environment() -> None:
+    """It writes only what somebody presses."""
+    shown = papermill.inspect_notebook(str(NOTEBOOKS / "00_start_here.ipynb"))
+    assert tuple(shown) == OF_THE_BOARD
+    assert shown["environment"]["default"] == '"sandbox"'
+    assert shown["environment"]["help"]
+
+
+@every_phase
+def test_a_phase_is_carried_out_step_by_step_or_tried_out(path: Path) -> None:
+    """By the cell that shows buttons in JupyterLab, and is what carries it out elsewhere."""
+    cells = {_source(cell) for cell in _code(path)}
+    assert cells & {"phase.steps()", "phase.prove()"}
+    assert "phase.carry_out()" not in cells
 
 
 def test_drift_never_writes_and_a_teardown_removes_nothing_unasked() -> None:

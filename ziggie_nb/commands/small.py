@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
 from ruamel.yaml import YAML
 
+from ziggie_nb import lab as jupyterlab
 from ziggie_nb import phases, settings
 from ziggie_nb import sandbox as sandboxes
-from ziggie_nb.project import NOTEBOOKS, ROOT
+from ziggie_nb.project import ROOT
 
 # Side by side, each process with a sandbox of its own; who is done first takes over what others have left.
 ALL_TESTS = ("-n", "auto", "--maxprocesses", "8", "--dist", "worksteal")
@@ -67,13 +67,16 @@ def sandbox_reset() -> int:
     return 0
 
 
-def lab() -> int:
-    """Open JupyterLab on the notebooks."""
-    sandboxes.ensure()
-    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={ROOT}"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")
-    return subprocess.call([*command, str(NOTEBOOKS / "01_account.ipynb")])  # noqa: S603 - our own command
+def lab(*, browser: bool) -> int:
+    """Open JupyterLab at the board, with the sandbox running, until Ctrl-C."""
+    for notice in sandboxes.ensure().notices:
+        print(f"Note: {notice}")  # noqa: T201 - for whoever starts it
+    if browser and not jupyterlab.has_desktop():
+        print("There is no desktop here to open a browser on.")  # noqa: T201 - why none opens
+        browser = False
+    print("JupyterLab is starting. Ctrl-C, here, ends it.", flush=True)  # noqa: T201 - it takes seconds
+    jupyterlab.serve(browser=browser)
+    return 0
 
 
 def test(arguments: tuple[str, ...]) -> int:

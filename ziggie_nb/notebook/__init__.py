@@ -15,6 +15,7 @@ from ziggie_nb.notebook.drift import DriftFoundError, DriftNotebook, DriftUnknow
 from ziggie_nb.notebook.foundation import FoundationNotebook, open_foundation
 from ziggie_nb.notebook.gate import GateNotebook, open_gate
 from ziggie_nb.notebook.phase import PhaseFailedError, PhaseNotebook, open_phase
+from ziggie_nb.notebook.start import StartNotebook, open_start
 from ziggie_nb.notebook.teardown import TeardownFailedError, TeardownNotebook, open_teardown
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "GateNotebook",
     "PhaseFailedError",
     "PhaseNotebook",
+    "StartNotebook",
     "TeardownFailedError",
     "TeardownNotebook",
     "open_costs",
@@ -33,5 +35,6 @@ __all__ = [
     "open_foundation",
     "open_gate",
     "open_phase",
+    "open_start",
     "open_teardown",
 ]

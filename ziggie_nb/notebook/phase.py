@@ -23,6 +23,7 @@ from ziggie_nb.notebook.shown import Header, Sentence
 from ziggie_nb.phases import find
 from ziggie_nb.proofs.registry import carry_out
 from ziggie_nb.runbook import Runbook, not_as_wanted
+from ziggie_nb.stepper.lab import in_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from ziggie_nb.proofs.registry import Trial
     from ziggie_nb.records import TaskRow
     from ziggie_nb.runbook import Looked, Plan
+    from ziggie_nb.settings import Placeholder
+    from ziggie_nb.stepper.sessions import ProofsSession, StepsSession
+    from ziggie_nb.stepper.view import Stepper
 
 COMMON = ("environment", "mode", "plan_id", "adopt")
 MODE_IN_WORDS = {
@@ -41,6 +45,7 @@ MODE_IN_WORDS = {
     "apply": "apply (the plan below is carried out)",
     "verify": "verify (nothing is written; what differs fails)",
 }
+IN_LAB = "plan (nothing is written until you press a button below)"
 
 
 class PhaseFailedError(RunbookError):
@@ -61,18 +66,21 @@ class PhaseNotebook:
         self._plan: Plan | None = None
         self._outcomes: list[Outcome] = []
         self._trials: list[Trial] = []
+        self._stepping: StepsSession | None = None
+        self._proving: ProofsSession | None = None
 
     def header(self) -> Header:
         """Return where we are, as whom, in which mode, and what to mind."""
         title = f"{self.phase.task} {self.phase.title}"
-        facts = {"Mode": MODE_IN_WORDS[self.mode]}
+        facts = {"Mode": IN_LAB if self._has_buttons else MODE_IN_WORDS[self.mode]}
         return Header(title, self.runbook, facts, self.runbook.placeholders([self.phase]))
 
     def parameters(self) -> reports.Table:
-        """Return the phase's parameters in force, each with where it comes from."""
+        """Return the phase's parameters in force, each with where it comes from and what is wrong with it."""
         environment, section = self.runbook.environment, self.phase.section
         values = environment.section(section).model_dump(mode="json")
-        return reports.parameters_table(
+        known = settings.parameters(section)
+        table = reports.parameters_table(
             [
                 (
                     each.name,
@@ -80,9 +88,10 @@ class PhaseNotebook:
                     environment.source_of(section, each.name),
                     each.description,
                 )
-                for each in settings.parameters(section)
+                for each in known
             ]
         )
+        return _with_what_is_wrong(table, [each.name for each in known], environment.placeholders([section]))
 
     def look(self) -> reports.Table:
         """Make the phase's checks and return what they found."""
@@ -107,6 +116,32 @@ class PhaseNotebook:
     def details(self) -> reports.Table:
         """Return every difference, before and after."""
         return reports.changes_table([records.change_row(change) for change in self._planned().changes])
+
+    @property
+    def _has_buttons(self) -> bool:
+        """Whether a person in JupyterLab decides step by step; the other modes do what they say."""
+        return self.mode == "plan" and in_lab()
+
+    def steps(self) -> Stepper | reports.Table | Sentence:
+        """Show the changes in JupyterLab, to be applied by buttons; elsewhere carry the plan out.
+
+        Raises:
+            RunbookError: of the kinds that :meth:`carry_out` names.
+        """
+        if not self._has_buttons or not self._planned().changes:
+            return self.carry_out()
+        if self._stepping is None:
+            from ziggie_nb.stepper import sessions  # noqa: PLC0415 - widgets, which papermill's kernels need not
+
+            self._stepping = sessions.of_changes(
+                self.runbook, self.phase, self._adopt, self._stepped, lambda: self._folder
+            )
+        return self._stepping.shown(self._planned(), self._outcomes)
+
+    def _stepped(self, plan: Plan, looked: Sequence[Looked], outcomes: Sequence[Outcome]) -> None:
+        """Take over what the buttons have done, for the cells below."""
+        self._plan, self._outcomes = plan, list(outcomes)
+        self._looked = list(looked) or self._looked
 
     def carry_out(self) -> reports.Table | Sentence:
         """Apply the plan in mode apply, and return how each row ended; in other modes write nothing.
@@ -166,7 +201,7 @@ class PhaseNotebook:
 
     def verify(self) -> reports.Table | Sentence:
         """Read everything again and return what is not as wanted; right after an apply, nothing."""
-        if self.mode == "plan":
+        if self.mode == "plan" and not self._outcomes:
             return Sentence("Mode plan: nothing was written, so there is nothing to look at again.")
         now = self.runbook.read_again(self.phase, self._outcomes)
         if self._outcomes:
@@ -174,8 +209,10 @@ class PhaseNotebook:
             self._report()
         return reports.changes_table([records.change_row(change) for change in now])
 
-    def prove(self, *, again: bool = False) -> reports.Table | Sentence:
+    def prove(self, *, again: bool = False) -> Stepper | reports.Table | Sentence:
         """Try out what the phase has made, where that is due, and return a row for each case.
+
+        In JupyterLab show the proofs, to be tried out by buttons.
 
         Args:
             again: also where it holds already, and outside the sandbox, where it costs money.
@@ -183,6 +220,8 @@ class PhaseNotebook:
         Raises:
             CredentialsEndedError: they ran out on the way.
         """
+        if self._has_buttons:
+            return self._proofs()
         if self.mode != "apply":
             return Sentence(f"Mode {self.mode}: nothing was tried out.")
         rows = [outcome for outcome in self._outcomes if outcome.status is not Status.DONE]
@@ -197,6 +236,17 @@ class PhaseNotebook:
         if tried:
             return reports.proof_table(tried)
         return Sentence(" ".join(f"{each.proof.title}: {_in_words(each)}." for each in self._trials))
+
+    def _proofs(self) -> Stepper:
+        if self._proving is None:
+            from ziggie_nb.stepper import sessions  # noqa: PLC0415 - widgets, which papermill's kernels need not
+
+            self._planned()
+            self._proving = sessions.of_proofs(self.runbook, self.phase, self._tried)
+        return self._proving.shown(self._trials)
+
+    def _tried(self, trials: Sequence[Trial]) -> None:
+        self._trials = list(trials)
 
     def _saying(self) -> Callable[[str], None]:
         """Return what a proof tells its price and progress: the run, and a line that changes in its place.
@@ -246,16 +296,23 @@ class PhaseNotebook:
         rows = self._resource_rows()
         if not rows:
             return f"Phase {self.phase.id}: none of its {len(self._looked)} checks has failed."
-        if self.mode == "plan":
+        if self.mode == "plan" and not self._outcomes:
             return self._plan_in_words()
         done = sum(row.status == Status.DONE for row in rows)
-        return f"Phase {self.phase.id}: {done} of {len(rows)} resources are as the parameters ask."
+        left = sum(row.status == Status.PLANNED for row in rows)
+        rest = f" {left} would still change: press their buttons above." if left else ""
+        return f"Phase {self.phase.id}: {done} of {len(rows)} resources are as the parameters ask.{rest}"
 
     def _plan_in_words(self) -> str:
         plan = self._planned()
         count = sum(change.writes for change in plan.changes)
         if count == 0:
             return f"Phase {self.phase.id} is as the parameters ask; there is nothing to do."
+        if self._has_buttons:
+            return (
+                f"Plan {plan.id}: {count} of {len(plan.changes)} resources would change; nothing was "
+                "written. To carry it out, press the buttons above, then run this cell again."
+            )
         needed = "" if self.runbook.environment.is_sandbox else f' and plan_id = "{plan.id}"'
         return (
             f"Plan {plan.id}: {count} of {len(plan.changes)} resources would change; nothing was written. To "
@@ -266,9 +323,14 @@ class PhaseNotebook:
         return [records.check_row(check, finding) for check, finding in self._looked]
 
     def _resource_rows(self) -> list[TaskRow]:
-        if self._outcomes:
-            return [records.outcome_row(outcome) for outcome in self._outcomes]
-        return [records.change_row(change) for change in (self._plan.changes if self._plan else ())]
+        ended = {each.change.resource.key: records.outcome_row(each) for each in self._outcomes}
+        changes = self._plan.changes if self._plan else [each.change for each in self._outcomes]
+        return [ended.get(change.resource.key) or self._row(change) for change in changes]
+
+    def _row(self, change: Change) -> TaskRow:
+        """Make the row of a change that nothing was done about; after some steps, what is kept is done."""
+        kept = self._outcomes and not change.writes
+        return records.change_row(change, Status.DONE if kept else Status.PLANNED)
 
     def _rows(self) -> list[TaskRow]:
         proofs = [records.trial_row(trial) for trial in self._trials]
@@ -296,6 +358,18 @@ def open_phase(name: str, namespace: Mapping[str, Any]) -> PhaseNotebook:
     overrides = {phase.section: {knob: namespace[knob] for knob in knobs if knob in namespace}}
     runbook = opened(namespace, overrides)
     return PhaseNotebook(phase, runbook, parameters)
+
+
+def _with_what_is_wrong(
+    table: reports.Table, names: Sequence[str], placeholders: Sequence[Placeholder]
+) -> reports.Table:
+    """Add what is wrong, where anything is: what is invalid is refused before, placeholders are left."""
+    wrong = {each.name: f"Still the plan's placeholder. {each.advice}" for each in placeholders}
+    if not wrong.keys() & set(names):
+        return table
+    columns = (*table.columns, reports.Column("What is wrong"))
+    rows = [(*row, wrong.get(name)) for name, row in zip(names, table.rows, strict=True)]
+    return reports.Table(table.caption, columns, rows, empty=table.empty)
 
 
 def _compared(change: Change) -> Outcome:
