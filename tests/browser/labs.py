@@ -38,9 +38,9 @@ def copy_checkout(root: Path) -> Path:
 
 
 def environment(root: Path, **variables: str) -> dict[str, str]:
-    """Return the variables of somebody who is new here, and works in the copy; the sandbox is the session's."""
-    home = root.parent / "home"
-    home.mkdir(exist_ok=True)
+    """Return the variables of somebody new, who works in the copy; the sandbox is the session's."""
+    home = root / "home"
+    home.mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FORGOTTEN)}
     return {
         **kept,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from tests.browser.labs import Lab
 
+BOARD = "00_start_here.ipynb"
 IDLE = "Python 3 (ipykernel) | Idle"
 
 
@@ -62,11 +63,17 @@ class Desk:
     def choose(self, menu: str, entry: str) -> None:
         """Choose an entry of a menu with the mouse."""
         self.page.get_by_role("menuitem", name=menu, exact=True).click()
-        self.page.get_by_role("menuitem", name=entry, exact=True).click()
+        self.page.locator(".lm-Menu-itemLabel").get_by_text(entry, exact=True).click()
 
     def run_all(self) -> None:
         """Choose Run > Run All Cells."""
         self.choose("Run", "Run All Cells")
+
+    def open_board(self) -> None:
+        """Open the board and wait until it has looked at every phase."""
+        self.open(BOARD)
+        self.run_all()
+        self.page.locator(".z-board .z-status", has_text="9 phases:").wait_for()
 
     def turn_to(self, notebook: str) -> None:
         """Click on the tab of a notebook that is open."""
@@ -81,7 +88,8 @@ class Desk:
         return self.page.locator(f".z-card-{phase}")
 
     def press(self, place: Locator, text: str) -> None:
-        """Press a button by what stands on it."""
+        """Press a button by what stands on it, once nothing is being worked on."""
+        self.page.locator(".z-working").first.wait_for(state="detached")
         place.get_by_role("button").filter(has_text=text).first.click()
 
     def shown(self) -> str:

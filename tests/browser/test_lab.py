@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.pages import BOARD
 from tests.plain_client import plain_client
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from tests.browser.pages import Desk
     from ziggie_nb import sandbox
 
-BOARD = "00_start_here.ipynb"
 ASSETS = "03_s3_assets.ipynb"
 SECRETS = "04_secrets.ipynb"
 BUCKET = "ziggie-assets-prod"
@@ -42,8 +42,7 @@ def versioning(url: str) -> str:
 
 def test_the_board_shows_every_phase(desk: Desk) -> None:
     """Run > Run All Cells is all that it takes."""
-    desk.open(BOARD)
-    desk.run_all()
+    desk.open_board()
     expect(desk.page.locator(".z-card-state")).to_have_count(9)
     expect(desk.card("03").locator(".z-card-state")).to_contain_text("never run")
     expect(desk.page.locator(".z-card-state", has_text="failed")).to_have_count(0)
@@ -63,8 +62,7 @@ def test_a_notebook_opens_with_contents_and_parameters_and_long_outputs_scroll(d
 def test_one_change_is_applied_and_drift_is_repaired(desk: Desk, empty_sandbox: sandbox.Sandbox) -> None:
     """From the board to the phase's notebook, step by step, and back; the sandbox agrees each time."""
     url = empty_sandbox.url
-    desk.open(BOARD)
-    desk.run_all()
+    desk.open_board()
     card, state = desk.card("03"), desk.card("03").locator(".z-card-state")
     desk.press(card, "Plan")
     expect(state).to_contain_text("planned")
