@@ -35,7 +35,7 @@ def begun(tmp_path: Path, empty_sandbox: object) -> Iterator[Lab]:
 
 
 def test_it_listens_on_loopback_behind_a_token_and_ends_by_ctrl_c(begun: Lab) -> None:
-    """On a port that is free; an empty JUPYTER_TOKEN of the caller's opens nothing; no stack trace at the end."""
+    """On a free port; an empty JUPYTER_TOKEN of the caller's opens nothing; no stack trace at the end."""
     address = begun.wait_for_address()
     assert "/lab/tree/notebooks/00_start_here.ipynb?token=" in address
     assert begun.ask("status")["kernels"] == 0
