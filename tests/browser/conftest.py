@@ -66,9 +66,11 @@ def chromium() -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def desk(lab: Lab, chromium: BrowserContext, empty_sandbox: sandbox.Sandbox) -> Iterator[Desk]:
+def desk(
+    chromium: BrowserContext, lab: Lab, empty_sandbox: sandbox.Sandbox, tmp_path: Path
+) -> Iterator[Desk]:
     """A tab; at its end nothing must have gone wrong in it, and no secret have reached it."""
-    del empty_sandbox
+    del empty_sandbox, tmp_path  # what is kept of a failed test goes into the latter
     lab.begin_afresh()
     desk = Desk(lab, chromium.new_page())
     yield desk
@@ -97,9 +99,3 @@ def _kept(desk: Desk, folder: Path) -> str:
     desk.page.screenshot(path=folder / "tab.png")
     (folder / "tab.html").write_text(desk.page.content(), encoding="utf-8")
     return f"What the tab shows: {folder / 'tab.png'} and {folder / 'tab.html'}\n{desk.lab.said}"
-
-
-@pytest.fixture(autouse=True)
-def kept(tmp_path: Path) -> Path:
-    """The folder for what is kept of a failed test."""
-    return tmp_path

@@ -17,8 +17,11 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
+
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from ziggie_nb.project import ROOT
 
@@ -94,8 +97,15 @@ class Lab:
         while line := self._printed.get(timeout=START_SECONDS):
             if found := re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", line):
                 self.address = found[0]
+                self._listens()  # it prints its address a moment before it listens there
                 return self.address
         raise AssertionError(f"JupyterLab did not start: {self.said}")
+
+    @retry(
+        retry=retry_if_exception_type(URLError), stop=stop_after_delay(START_SECONDS), wait=wait_fixed(0.05)
+    )
+    def _listens(self) -> None:
+        self.ask("status")
 
     @property
     def said(self) -> str:

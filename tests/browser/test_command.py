@@ -19,32 +19,39 @@ from ziggie_nb.project import ROOT
 
 
 @pytest.fixture
-def begun(tmp_path: Path, empty_sandbox: object) -> Iterator[Lab]:
-    """`ziggie lab`, just started, where Jupyter's usual port is taken."""
-    del empty_sandbox
-    with socket.socket() as usual:
-        try:
-            usual.bind(("127.0.0.1", 8888))
-            usual.listen()
-        except OSError:
-            pass  # somebody else has it, which is as good
-        root = copy_checkout(tmp_path / "checkout")
-        started = Lab(root, environment(root, JUPYTER_TOKEN=""))
-        yield started
-        started.end()
+def taken() -> Iterator[int | None]:
+    """Jupyter's usual port, which we hold; None where somebody else may let go of it at any moment."""
+    try:
+        usual = socket.create_server(("127.0.0.1", 8888))
+    except OSError:
+        yield None
+        return
+    with usual:
+        yield 8888
 
 
-def test_it_listens_on_loopback_behind_a_token_and_ends_by_ctrl_c(begun: Lab) -> None:
+@pytest.fixture
+def begun(tmp_path: Path, empty_sandbox: object, taken: int | None) -> Iterator[Lab]:
+    """`ziggie lab`, just started."""
+    del empty_sandbox, taken
+    root = copy_checkout(tmp_path / "checkout")
+    started = Lab(root, environment(root, JUPYTER_TOKEN="somebodys-own"))
+    yield started
+    started.end()
+
+
+def test_it_listens_on_loopback_behind_a_token_and_ends_by_ctrl_c(begun: Lab, taken: int | None) -> None:
     """On a free port; an empty JUPYTER_TOKEN of the caller's opens nothing; no stack trace at the end."""
     address = begun.wait_for_address()
     assert "/lab/tree/notebooks/00_start_here.ipynb?token=" in address
     assert begun.ask("status")["kernels"] == 0
-    with pytest.raises(HTTPError) as refused:
-        urlopen(f"{begun.origin}/api/contents", timeout=30)  # noqa: S310 - http to this machine
-    refused.value.close()
-    assert refused.value.code == 403
+    for token in ("", "?token=", "?token=somebodys-own"):
+        with pytest.raises(HTTPError) as refused:
+            urlopen(f"{begun.origin}/api/contents{token}", timeout=30)  # noqa: S310 - http to this machine
+        refused.value.close()
+        assert refused.value.code == 403
     port = int(begun.origin.rpartition(":")[2])
-    assert port != 8888
+    assert port != taken
     with pytest.raises(OSError):  # noqa: PT011 - the systems' words for it differ
         socket.create_connection(("127.0.0.2", port), timeout=5).close()
     code = begun.interrupt()
@@ -72,7 +79,7 @@ def test_a_configuration_without_a_token_is_refused(tmp_path: Path, empty_sandbo
 
 def test_kernels_work_at_the_checkouts_root() -> None:
     """So that `environment = "staging.yaml"` is the file that papermill and the command line mean."""
-    assert KernelsAtTheRoot().cwd_for_path("notebooks") == str(ROOT)
+    assert KernelsAtTheRoot().cwd_for_path("notebooks") == str(ROOT)  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize(

@@ -200,9 +200,9 @@ def test_a_function_that_was_asked_for_and_does_not_rotate_fails(
     assert look("secrets-age", answers).verdict is Verdict.PASS
 
 
-def test_a_secret_on_its_last_day_is_not_overdue_and_a_minute_later_is() -> None:
+def test_a_secret_on_its_last_day_is_not_overdue_and_the_day_after_it_is() -> None:
     """The parameters' days are whole."""
-    last = {"ListSecretVersionIds": versions(89.99)}
+    last = {"ListSecretVersionIds": versions(89.9)}
     assert look("secrets-age", last).verdict is Verdict.PASS
     over = {"ListSecretVersionIds": versions(90)}
     assert look("secrets-age", over).verdict is Verdict.FAIL

@@ -86,9 +86,9 @@ def test_nbval_catches_a_tampered_output(run: Callable[..., Answer], tmp_path: P
 def test_each_phase_is_applied_by_papermill_alone(
     run: Callable[..., Answer], path: Path, tmp_path: Path
 ) -> None:
-    """On a sandbox where only what it needs is in place: phases hand each other names only."""
+    """On a sandbox where only what comes before it is in place: phases hand each other names only."""
     opened, phase = Runbook.open("sandbox"), refresh.PHASE_OF[path.name]
-    for share in opened.plan([find(each) for each in phase.needs]).phases:
+    for share in opened.plan([find(each) for each in (*phase.needs, *phase.after)]).phases:
         opened.apply(share, [])
     answer = run(
         "papermill", path, tmp_path / path.name, "-p", "environment", "sandbox", "-p", "mode", "apply"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,10 +39,9 @@ def has_desktop(variables: Mapping[str, str] = os.environ, platform: str = sys.p
 
 
 def serve(*, browser: bool) -> None:
-    """Serve JupyterLab until Ctrl-C.
+    """Serve JupyterLab until Ctrl-C, which ends its kernels in order and asks nobody whether this is meant.
 
-    It runs in this process, so that Ctrl-C reaches it on every system, and it alone: kernels are ended in
-    order, and nobody is asked whether this is meant.
+    It runs in this process, so that Ctrl-C reaches it on every system.
 
     Args:
         browser: whether to open the board in the person's browser; its address is printed either way.
@@ -59,6 +59,8 @@ def serve(*, browser: bool) -> None:
             "A Jupyter configuration on this machine has switched the token off, so that anybody on it could "
             "use the notebooks. `jupyter --paths` lists the folders to look in, under config."
         )
+    # Jupyter's own handler asks first; and where it has none (Windows, no terminal) nothing is tidied up.
+    signal.signal(signal.SIGINT, lambda *_: server.stop(from_signal=True))
     server.start()
 
 
@@ -66,8 +68,8 @@ def _prepare_environment() -> None:
     """Say to kernels where they are, and to Jupyter which configuration is ours."""
     os.environ[LAB_VARIABLE] = "1"
     os.environ["JUPYTER_CONFIG_DIR"] = str(CONFIG)
-    # Folders of somebody's choice for settings and workspaces; and a token of somebody's making, which
-    # Jupyter would neither check for emptiness nor print.
+    # Folders of the caller's choice for settings and layouts; and a token of the caller's own, which Jupyter
+    # would not print.
     for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
         os.environ.pop(f"JUPYTERLAB_{name}", None)
     for name in ("CONFIG_PATH", "TOKEN", "TOKEN_FILE"):
@@ -100,7 +102,6 @@ def _arguments(*, browser: bool) -> list[str]:
         # https://jupyterlab.readthedocs.io/en/stable/user/directories.html#overrides-json
         f"--LabApp.app_settings_dir={_HERE / 'settings'}",
         "--custom-css",
-        "--ServerApp.answer_yes=True",
         "--Application.log_level=ERROR",
     ]
     if not browser:
