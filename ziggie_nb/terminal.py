@@ -102,9 +102,9 @@ def _signed(word: str, signs: Mapping[str, tuple[str, str]]) -> Text:
     return Text(f"{sign} {word.replace('_', ' ')}", style=style)
 
 
-def _table(title: str, *columns: str) -> Table:
+def frame(title: str) -> Table:
     """Return a table without walls: on a terminal of 100 columns they would cost a fifth of the room."""
-    table = Table(
+    return Table(
         title=title,
         title_justify="left",
         title_style="bold",
@@ -112,6 +112,11 @@ def _table(title: str, *columns: str) -> Table:
         show_edge=False,
         padding=(0, 1, 0, 0),
     )
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Return a table whose columns are as wide, and turned to the side, as their names ask."""
+    table = frame(title)
     for column in columns:
         right = column in {"$/month", "Minutes", "Hours", "$/hour", "$"}
         fixed = right or column in {"Task", "Action", "Status", "Verdict", "Undo"}
@@ -268,8 +273,7 @@ def failures(record: RunRecord, out: Console) -> None:
         _unmet(phase.id, phase.criteria, out)
     _unmet("7.5", record.gate.get("criteria", []), out)
     if crash := record.gate.get("failure"):
-        notebook = record.gate["notebook"]
-        say(out, f"\n✗ {crash} Open {notebook} in the run's folder and look at that cell.", "bold")
+        say(out, f"\n✗ Gate 7.5: {crash}", "bold")
 
 
 def _unmet(gate: str, criteria: Iterable[Mapping[str, Any]], out: Console) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.table import Table
-
 from ziggie_nb import terminal
 from ziggie_nb.costs import words
 from ziggie_nb.costs.actual import whose
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 WIDE = 120
 """From so many columns on there is room for the notes."""
@@ -145,14 +143,7 @@ def dollars_table(instances: list[Part], width: int) -> Table:
 
 def _table(title: str, *columns: str) -> Table:
     """Return a table in the manner of :mod:`ziggie_nb.terminal`; columns of numbers begin with ``#``."""
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
-    )
+    table = terminal.frame(title)
     for column in columns:
         right = column.startswith("#")
         table.add_column(

@@ -32,17 +32,22 @@ def opened(
     return runbook
 
 
+def names_in(value: object) -> list[str]:
+    """Return the names of a list, which papermill passes as one text with commas; None has none."""
+    names = value if isinstance(value, list | tuple) else str(value or "").split(",")
+    return [name for name in (str(each).strip() for each in names) if name]
+
+
 def common(namespace: Mapping[str, Any]) -> dict[str, Any]:
-    """Return mode, plan_id and adopt; papermill passes a list of names as one text with commas."""
+    """Return mode, plan_id and adopt."""
     mode = namespace["mode"]
     if mode not in MODES:
         raise UsageError(f"parameters cell: mode is {mode!r}.{nearest(str(mode), MODES)}")
-    plan_id, adopt = namespace["plan_id"], namespace["adopt"] or []
-    names = adopt if isinstance(adopt, list | tuple) else str(adopt).split(",")
+    plan_id = namespace["plan_id"]
     return {
         "mode": mode,
         "plan_id": None if plan_id is None else str(plan_id),
-        "adopt": [name for name in (str(each).strip() for each in names) if name],
+        "adopt": names_in(namespace["adopt"]),
     }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ziggie_nb import phases
 from ziggie_nb.errors import UsageError
+from ziggie_nb.notebook.opening import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +26,7 @@ def selected(only: object) -> tuple[Phase, ...]:
     """
     if only is None:
         return phases.PHASES
-    names = only if isinstance(only, list | tuple) else str(only).split(",")
-    return phases.select([name for name in (str(each).strip() for each in names) if name])
+    return phases.select(names_in(only))
 
 
 def yes_or_no(namespace: Mapping[str, Any], name: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ziggie_nb import core, credentials, kernels, locking, records, run_files
 from ziggie_nb.core import ErrorFacts, Status
-from ziggie_nb.errors import UsageError
+from ziggie_nb.errors import CredentialsEndedError, UsageError
 from ziggie_nb.events import APPROVED_VARIABLE, PROVE_VARIABLE, RUN_FOLDER_VARIABLE
 from ziggie_nb.interruption import uninterrupted
 from ziggie_nb.kernels.managing import Kernels
@@ -168,23 +168,38 @@ class Run:
         """Evaluate gate 7.5, unless a phase has come to no good end: then it was not tried."""
         shown = self._stage[STAGE_GATE]
         if not any(each.status in records.HOLDS_UP for each in self.record.phases):
-            settle(
-                self.record.phases,
-                self.runbook,
-                tell=lambda _phase, awaited: self._told(self.progress.began, shown, f"waiting for {awaited}"),
-                stopped=lambda: self._kernels.stopped,
-            )
-            done = self._execute(shown, "gate", STAGE_NOTEBOOK, STAGE_NOTEBOOK, {}, variables)
-            shown.status = "ok"  # it stands on phases that came to a good end
-            self._judge_gate(shown, done)
+            try:
+                self._settle(shown)
+            except CredentialsEndedError as error:
+                shown.status, shown.stopped = "interrupted", str(error)
+            else:
+                done = self._execute(shown, "gate", STAGE_NOTEBOOK, STAGE_NOTEBOOK, {}, variables)
+                shown.status = "ok"  # it stands on phases that came to a good end
+                self._judge_gate(shown, done)
             named = ("status", "criteria", "api_calls", "seconds", "notebook")
-            crash = next((row.error["message"] for row in shown.tasks if row.error), None)
-            self.record.gate = {name: getattr(shown, name) for name in named} | {"failure": crash}
+            self.record.gate = {name: getattr(shown, name) for name in named}
+            self.record.gate["failure"] = shown.stopped or _crash_in_words(shown)
         self._told(self.progress.ended, shown)
+
+    def _settle(self, shown: PhaseRecord) -> None:
+        """Wait for what AWS ends by itself within minutes.
+
+        Raises:
+            CredentialsEndedError: they ran out meanwhile.
+        """
+        settle(
+            self.record.phases,
+            self.runbook,
+            tell=lambda _phase, awaited: self._told(self.progress.began, shown, f"waiting for {awaited}"),
+            stopped=lambda: self._kernels.stopped,
+        )
 
     def _report(self, variables: Mapping[str, str]) -> None:
         """Let the report's notebook read cost and utilisation; what it cannot read fails no run."""
         shown = self._stage[REPORT]
+        if any(each.stopped for each in self.record.phases):
+            self._told(self.progress.ended, shown)  # without credentials there is nothing to read
+            return
         done = self._execute(shown, "tasks", REPORT_NOTEBOOK, REPORT_NOTEBOOK, {}, variables)
         self.record.report = done.report
         shown.status = "failed" if done.failure else "ok"
@@ -312,6 +327,12 @@ class Run:
             record.api_calls = _added(record.api_calls, phase.api_calls)
         record.conclude(broken_off=broken_off)
         run_files.write(record, self.folder, self.runbook)
+
+
+def _crash_in_words(record: PhaseRecord) -> str | None:
+    """Say why a gate's notebook has crashed, and where to look; None when it has not."""
+    errors = [row.error for row in record.tasks if row.error]
+    return f"{errors[0]['message']} {errors[0]['next']}" if errors else None
 
 
 def _crashed(record: PhaseRecord, failure: str) -> TaskRow:
