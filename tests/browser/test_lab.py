@@ -96,23 +96,6 @@ def test_one_change_is_applied_and_drift_is_repaired(desk: Desk, empty_sandbox: 
     assert versioning(url) == "Enabled"
 
 
-def test_a_tab_closed_during_an_apply_leaves_what_the_next_run_finishes(
-    desk: Desk, empty_sandbox: sandbox.Sandbox
-) -> None:
-    """The kernel is ended too, as by somebody who closes the laptop."""
-    desk.open(ASSETS)
-    desk.run_all()
-    desk.go_to("Carry it out")
-    stepper = desk.page.locator(".z-stepper")
-    desk.press(stepper, "Apply all")
-    expect(stepper.locator(".z-step-state", has_text="applied").first).to_be_visible()
-    desk.page.close()
-    desk.lab.end_kernels()
-    ended = desk.lab.ziggie("run", "--only", "03")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert versioning(empty_sandbox.url) == "Enabled"
-
-
 @pytest.fixture
 def asking(desk: Desk, empty_sandbox: sandbox.Sandbox) -> Path:
     """Notebook 04, about to apply outside the sandbox, where secrets are asked for."""

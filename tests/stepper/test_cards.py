@@ -52,8 +52,9 @@ def test_a_phase_of_which_a_part_was_applied_step_by_step_is_planned() -> None:
     """Nothing has drifted: the rest has never been there."""
     desk = Desk.of()
     desk.do(next(change.resource for change in desk.steps.plan.changes if change.resource.name == "base"))
-    found = judged(Seen(desk.steps.plan.changes, done={BASE}))
+    found = judged(Seen(desk.steps.plan.changes, done={BASE}, last=LAST))
     assert (found.standing, found.says) == ("planned", "1 of 5 resources in place, 4 to come.")
+    assert found.last == "Last run: 2026-11-23 10:00 UTC, apply, 4 still to come, 2.5 s"
 
 
 def test_a_phase_that_is_as_the_parameters_ask_is_in_place() -> None:
@@ -68,20 +69,27 @@ def test_a_field_that_somebody_has_changed_is_drift() -> None:
     desk = Desk.of()
     desk.do()
     desk.cloud.things["top"]["size"] = 99
-    found = judged(seen(desk.cloud, criteria=[criterion("PASS")]))
+    found = judged(seen(desk.cloud, criteria=[criterion("PASS")], last=LAST))
+    assert found.last.startswith("Last run: 2026-11-23 10:00 UTC, apply, ok")  # it was whole
     assert (found.standing, found.gate) == ("drifted", "Gate when last evaluated: passed (1 PASS)")
     assert found.says == (
         "1 of 5 resources not as the parameters ask, the first: 7.5.3.2 Thing top. Apply repairs it."
     )
 
 
-@pytest.mark.parametrize(("done", "standing"), [({TOP}, "drifted"), (set(), "planned")])
-def test_a_thing_that_is_gone_is_drift_only_where_it_was_there(done: set[Any], standing: str) -> None:
-    """Otherwise it is still to come."""
+@pytest.mark.parametrize(
+    ("done", "standing", "how"), [({TOP}, "drifted", "ok"), (set(), "planned", "1 still to come")]
+)
+def test_a_thing_that_is_gone_is_drift_only_where_it_was_there(
+    done: set[Any], standing: str, how: str
+) -> None:
+    """Otherwise it is still to come, and the last run was of a part only."""
     desk = Desk.of()
     desk.do()
     del desk.cloud.things["top"]
-    assert judged(seen(desk.cloud, done=done)).standing == standing
+    found = judged(seen(desk.cloud, done=done, last=LAST))
+    assert found.standing == standing
+    assert f"apply, {how}, " in found.last
 
 
 def test_when_everything_is_gone_nothing_has_drifted() -> None:
@@ -113,7 +121,7 @@ def test_a_failed_check_has_failed_whatever_is_built(*, built: bool) -> None:
     check = Check(id="q", task="7.5.3", title="Quota", expected="four", look=lambda *_facts: None)  # type: ignore[arg-type]
     looked = [(check, Finding(Verdict.FAIL, "none left"))]
     found = judged(seen(built=built, looked=looked))
-    assert (found.standing, found.says) == ("failed", "7.5.3 Quota: none left Expected: four.")
+    assert (found.standing, found.says) == ("failed", "7.5.3 Quota: none left. Expected: four.")
 
 
 def test_what_somebody_has_to_do_first_is_waiting() -> None:

@@ -1,4 +1,4 @@
-"""Small parts: documents side by side, pages of the console, what earlier runs have left."""
+"""Small parts: documents side by side, what earlier runs have left."""
 
 from __future__ import annotations
 
@@ -9,18 +9,9 @@ from typing import Any
 import pytest
 
 from ziggie_nb import settings
-from ziggie_nb.phases import PHASES
-from ziggie_nb.stepper import console, history
+from ziggie_nb.stepper import history
 from ziggie_nb.stepper.comparing import Line, compared, side_by_side
 from ziggie_nb.stepper.lab import in_lab
-
-
-class Place:
-    """Where things are."""
-
-    account_id = "785186659442"
-    region = "eu-north-1"
-
 
 # --- documents ---------------------------------------------------------------------------------------
 
@@ -48,47 +39,17 @@ def test_short_values_are_no_documents_and_what_is_new_has_nothing_beside_it() -
     assert (short.before, short.after, short.lines) == ("90", "60", ())
     assert (new.before, new.lines) == ("(absent)", ())
     assert [line for line in document.lines if line.is_changed] == [Line('  "key 3": 4,', '  "key 3": 3,')]
+    assert [each.is_document for each in (short, new, document)] == [False, True, True]
+    assert [each.is_new for each in (short, new, document)] == [False, True, False]
+    assert (new.said, document.said) == ("22 lines", "1 of 22 lines differ")
 
 
-# --- console -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "page"),
-    [
-        (
-            "S3 bucket",
-            "ziggie-assets-prod",
-            "https://eu-north-1.console.aws.amazon.com/s3/buckets/ziggie-assets-prod?region=eu-north-1",
-        ),
-        (
-            "Secret",
-            "ziggie/api-keys/openai",
-            (
-                "https://eu-north-1.console.aws.amazon.com/secretsmanager/secret"
-                "?name=ziggie%2Fapi-keys%2Fopenai&region=eu-north-1"
-            ),
-        ),
-        (
-            "IAM role",
-            "ziggie-lambda",
-            "https://us-east-1.console.aws.amazon.com/iam/home#/roles/details/ziggie-lambda",
-        ),
-        ("Something new", "x", None),
-    ],
-)
-def test_pages_of_the_console_are_named_where_they_are_certain(
-    kind: str, name: str, page: str | None
-) -> None:
-    """Others have none, rather than one that leads nowhere."""
-    assert console.page(kind, name, Place()) == page
-
-
-def test_every_kind_with_a_page_is_a_kind_that_some_phase_builds() -> None:
-    """A kind that was renamed would lose its link without a word."""
-    environment = settings.load("sandbox")
-    kinds = {each.kind for phase in PHASES for each in phase.resources(environment)}
-    assert set(console.PAGES) <= kinds
+def test_a_short_document_is_set_in_lines_beside_a_long_one() -> None:
+    """Otherwise every line would differ."""
+    long = [f"arn:aws:s3:::a-bucket-with-a-long-name-{number}" for number in range(3)]
+    (found,) = compared([{"field": "resources", "before": long[:1], "after": long}])
+    assert [line.before for line in found.lines][:2] == ["[", f'  "{long[0]}"']
+    assert found.lines[0] == Line("[", "[")
 
 
 # --- earlier runs ------------------------------------------------------------------------------------
@@ -113,6 +74,14 @@ def test_the_last_run_of_a_phase_counts(own_runs: Path) -> None:
     found = history.read(settings.load("sandbox"))
     assert found.last["03"].in_words() == "Last run: 2026-11-23 10:00 UTC, apply, ok, 2.5 s"
     assert found.done == {("7.5.3.1", "S3 bucket", "b")}
+
+
+def test_runs_in_a_sandbox_that_was_emptied_since_do_not_count(own_runs: Path) -> None:
+    """What they have made is gone, and what they have found is of something that is gone."""
+    record(own_runs, "2026-11-22T10:00:00+00:00")
+    found = history.read(settings.load("sandbox"), since="2026-11-22T10:00:01+00:00")
+    assert (found.last, found.done) == ({}, frozenset())
+    assert history.read(settings.load("sandbox"), since="2026-11-22T10:00:00+00:00").last.keys() == {"03"}
 
 
 def test_runs_of_another_account_and_broken_files_do_not_count(own_runs: Path) -> None:

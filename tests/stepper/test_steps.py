@@ -256,6 +256,8 @@ def test_ended_credentials_stop_at_a_steps_boundary_and_what_was_done_counts() -
     with pytest.raises(CredentialsEndedError):
         desk.do()
     assert desk.created() == ["base", "base/rules"]
+    assert {name for name, state in desk.states.items() if state == "applied"} == {"base", "rules"}
+    assert [step.verb for step in desk.steps.steps][:2] == [None, None]
     left[0] = 100
     desk.steps.look(lambda *_progress: None)
     desk.do()
@@ -287,6 +289,18 @@ def test_progress_is_told_step_by_step() -> None:
         ("Applying Thing alone (task 7.5.3.5)", 1, 2),
         ("Reading again", 2, 2),
     ]
+
+
+def test_what_is_done_is_applied_while_the_rest_is_under_way() -> None:
+    """Its button goes at once, and the next one's stays until its turn has come."""
+    desk, seen = Desk.of(), list[tuple[int, list[str]]]()
+
+    def tell(_text: str, done: int, _total: int) -> None:
+        seen.append((done, [name for name, state in desk.states.items() if state == "applied"]))
+
+    desk.steps.do(None, "", tell)
+    assert [len(applied) for done, applied in seen] == [done for done, applied in seen]
+    assert seen[-1][0] == 5
 
 
 def test_the_cells_below_learn_what_was_done() -> None:

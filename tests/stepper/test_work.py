@@ -9,7 +9,7 @@ import pytest
 
 from tests.core.fakes import BrokenOff, refused
 from tests.stepper.desk import at_once, worker
-from ziggie_nb.errors import RefusedError
+from ziggie_nb.errors import CredentialsEndedError, RefusedError
 from ziggie_nb.stepper.work import UNEXPECTED, Said, Tell, Worker
 
 
@@ -68,6 +68,18 @@ def test_what_aws_refuses_is_said_with_its_code_and_what_to_do() -> None:
 
     busy.start("Trying", refuse)
     assert busy.said.text.startswith("AccessDenied: AccessDenied, says AWS The caller lacks a permission")
+
+
+def test_credentials_that_end_are_said_with_the_button_to_press() -> None:
+    """The error's own words are for a terminal, where a command is started again."""
+    busy = worker()
+
+    def end(_tell: Tell) -> str:
+        raise CredentialsEndedError("They ran out.")
+
+    busy.start("Trying", end)
+    assert (busy.said.text, busy.said.is_bad) == ("They ran out.", True)
+    assert busy.said.next.startswith("In this notebook, press the same button again")
 
 
 def test_a_defect_frees_the_worker_and_says_how_to_go_on() -> None:

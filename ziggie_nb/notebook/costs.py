@@ -96,9 +96,11 @@ class CostNotebook:
         )
         if not self.use["instances"]:
             return Sentence(said)
-        dollars = dollars_table(self.use)
+        place = reports.place_of(self.runbook.endpoint, self.runbook.aws)
+        dollars = dollars_table(self.use, place)
         return Together(
-            use_table(self.use), reports.Table(said, dollars.columns, dollars.rows, empty=dollars.empty)
+            use_table(self.use, place),
+            reports.Table(said, dollars.columns, dollars.rows, empty=dollars.empty),
         )
 
     def plots(self) -> Together:

@@ -185,9 +185,11 @@ class PhaseNotebook:
             raise applied.ended
         return self._shown(reports.outcome_table)
 
-    def _shown(self, table: Callable[[Sequence[TaskRow]], reports.Table]) -> reports.Table | Sentence:
-        rows = self._resource_rows()
-        return table(rows) if rows else Sentence(f"Phase {self.phase.id} only looks; it changes nothing.")
+    def _shown(self, table: Callable[..., reports.Table]) -> reports.Table | Sentence:
+        rows, place = self._resource_rows(), reports.place_of(self.runbook.endpoint, self.runbook.aws)
+        return (
+            table(rows, place) if rows else Sentence(f"Phase {self.phase.id} only looks; it changes nothing.")
+        )
 
     @cached_property
     def _folder(self) -> Path:

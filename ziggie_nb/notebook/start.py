@@ -60,6 +60,7 @@ class StartNotebook:
             self._worker = Worker()
             overview, chosen = Overview(self.runbook), self.environment
         else:
+            self._board.end()
             overview, chosen = self._board.overview, self._board.chosen
         self._board = Board(overview, names, chosen, self._worker)
         return self._board.begin()

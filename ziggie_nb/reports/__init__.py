@@ -6,6 +6,7 @@ document made of the tables that the notebooks show, so there is one look and on
 The only importer of pandas; nothing but notebooks and the end of a run needs it, and it is slow to import.
 """
 
+from ziggie_nb.reports.console import place_of
 from ziggie_nb.reports.junit import write_junit
 from ziggie_nb.reports.page import headline, write_html
 from ziggie_nb.reports.table import TEMPLATES, Column, Table
@@ -53,6 +54,7 @@ __all__ = [
     "outcome_table",
     "parameters_table",
     "permissions_table",
+    "place_of",
     "plan_table",
     "proof_table",
     "waiting_table",

@@ -10,13 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ziggie_nb.costs import words
 from ziggie_nb.costs.actual import whose
+from ziggie_nb.reports.console import instance
 from ziggie_nb.reports.spot_prices import BARS
 from ziggie_nb.reports.table import TEMPLATES, Column, Table
 from ziggie_nb.reports.words import UNKNOWN, Cell
+
+if TYPE_CHECKING:
+    from ziggie_nb.core import Place
 
 Part = Mapping[str, Any]
 
@@ -104,8 +108,8 @@ def spent_table(report: Part) -> Table:
     return Table("What was spent", columns, rows, empty=words.about_spent(report["actual"]))
 
 
-def use_table(report: Part) -> Table:
-    """Show how each GPU instance was used."""
+def use_table(report: Part, place: Place | None = None) -> Table:
+    """Show how each GPU instance was used; their ids lead to the console of a place."""
     columns = (
         Column("Instance", "code"),
         Column("Name"),
@@ -124,14 +128,20 @@ def use_table(report: Part) -> Table:
         "hours_unjudged",
     )
     rows = [
-        (each["id"], each["name"], each["state"], *(_known(each[name]) for name in names), each["hours_from"])
+        (
+            instance(each["id"], place),
+            each["name"],
+            each["state"],
+            *(_known(each[name]) for name in names),
+            each["hours_from"],
+        )
         for each in report["instances"]
     ]
     return Table(_window(report), columns, rows, empty=words.about_use(report))
 
 
-def dollars_table(report: Part) -> Table:
-    """Show what each GPU instance has cost, and what Spot was cheaper by."""
+def dollars_table(report: Part, place: Place | None = None) -> Table:
+    """Show what each GPU instance has cost, and what Spot was cheaper by; ids lead to a place's console."""
     columns = (
         Column("Instance", "code"),
         Column("Type"),
@@ -143,7 +153,8 @@ def dollars_table(report: Part) -> Table:
     )
     rows = [
         (
-            *(each[name] for name in ("id", "type", "bought", "zone")),
+            instance(each["id"], place),
+            *(each[name] for name in ("type", "bought", "zone")),
             *(
                 _known(each[name])
                 for name in ("usd_per_hour", "on_demand_usd_per_hour", "usd_on", "usd_idle")
@@ -407,9 +418,9 @@ def costs_fragment(report: Part) -> str:
     return _fragment(before, [EstimatePlot(report)], tables, after)
 
 
-def utilisation_fragment(report: Part) -> str:
-    """Return the utilisation report as HTML for a page with the tables' style."""
-    tables = [use_table(report), dollars_table(report)] if report["instances"] else []
+def utilisation_fragment(report: Part, place: Place | None = None) -> str:
+    """Return the utilisation report as HTML for a page with the tables' style; ids lead to the console."""
+    tables = [use_table(report, place), dollars_table(report, place)] if report["instances"] else []
     pictures = [HoursPlot(report)] if report["instances"] else []
     after = [words.about_shutdown(report["shutdown"]), words.about_reading(report)]
     return _fragment([words.about_use(report)], pictures, tables, after)

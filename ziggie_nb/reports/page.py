@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ziggie_nb import plan_document
 from ziggie_nb.checks import REAL_AWS_ONLY, Verdict
 from ziggie_nb.core import Action, Status
 from ziggie_nb.records import write_atomically
+from ziggie_nb.reports import console
 from ziggie_nb.reports.checklist import Part, checklist, count
 from ziggie_nb.reports.costs import costs_fragment, utilisation_fragment
 from ziggie_nb.reports.table import TEMPLATES, Column, Table
@@ -53,6 +55,7 @@ MOST_NAMED = 3
 def write_html(record: RunRecord, path: Path) -> None:
     """Write ``report.html``: one self-contained page, for a screen, a telephone and paper."""
     parts, gates = checklist(record), _gates(record)
+    place = console.place_of(record.endpoint, record)
     page = TEMPLATES.get_template("report.html").render(
         run=record,
         plan=plan_document,
@@ -65,11 +68,12 @@ def write_html(record: RunRecord, path: Path) -> None:
         changes=_changes(record),
         checklist=parts,
         note=note,
+        page_of=partial(console.page_of, place=place),
         done=_done(parts),
         gates=gates,
         real_aws_only=_real_aws_only(record),
         cost=costs_fragment(record.report["cost"]) if record.report.get("cost") else None,
-        utilisation=utilisation_fragment(record.report["utilisation"])
+        utilisation=utilisation_fragment(record.report["utilisation"], place)
         if record.report.get("utilisation")
         else None,
         foreign=_foreign_table(record),

@@ -1,15 +1,16 @@
-"""A table as notebooks and the page show it; the only importer of pandas."""
+"""A table as notebooks and the page show it; the only importer of pandas, which is slow, and when asked."""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jinja2
-import pandas as pd
+from markupsafe import Markup, escape
 
 from ziggie_nb.reports.words import (
     MARKS,
@@ -21,6 +22,12 @@ from ziggie_nb.reports.words import (
     name,
     what,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHORT, LONG, NAME = 10, 24, 32
+"""Characters: a date or a unit stands on one line, so does a name; a sentence gets some width."""
 
 Kind = Literal["text", "heading", "code", "number", "mark", "folded", "link"]
 
@@ -48,6 +55,14 @@ class Column:
         if isinstance(cell, str):
             return cell.replace("_", " ") if self.kind == "mark" else cell
         return f"{cell:,.{self.decimals}f}"
+
+    def fit(self, cell: Cell) -> str:
+        """Return the class of a cell that must not be broken, or of one that should not become a tower."""
+        length = len(self.text(cell))
+        if length == 0:
+            return "z-empty"
+        whole = {"text": SHORT, "code": NAME}.get(self.kind, 0)
+        return "z-whole" if length <= whole else "z-long" if self.kind == "text" and length > LONG else ""
 
     def plain(self, cell: Cell) -> str:
         """Return a cell as plain text, with its mark's shape; folded lines are only counted."""
@@ -79,6 +94,8 @@ class Table:
     @property
     def frame(self) -> pd.DataFrame:
         """The rows as a DataFrame, to filter, sort and sum in a notebook."""
+        import pandas as pd  # noqa: PLC0415 - a third of a second, and tables are shown without it
+
         return pd.DataFrame(list(self.rows), columns=[column.title for column in self.columns])
 
     def _repr_html_(self) -> str:
@@ -143,12 +160,26 @@ def _mark(word: str) -> dict[str, str]:
     return {"symbol": symbol, "tone": tone, "word": word.replace("_", " ")}
 
 
+def breakable(text: str) -> Markup:
+    """Let long names go on in the next line where a part of them ends: after a dot, before a capital."""
+    pieces = (
+        Markup("<wbr>").join(_PARTS.split(piece)) if len(piece) > LONG else escape(piece)
+        for piece in _BLANKS.split(text)
+    )
+    return Markup().join(pieces)
+
+
+_BLANKS = re.compile(r"(\s+)")
+_PARTS = re.compile(r"(?<=[._/:])(?=[A-Za-z0-9])|(?<=[a-z0-9])(?=[A-Z])")
+
+
 def _templates() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     templates = jinja2.Environment(
         autoescape=True, loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     words = {"mark": _mark, "duration": duration_in_words, "moment": moment_in_words, "file_name": file_name}
+    words |= {"breakable": breakable}
     templates.filters.update({**words, "what": what, "name_on_aws": name})
     return templates
 

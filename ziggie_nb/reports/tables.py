@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ziggie_nb.records import distinct_waits
+from ziggie_nb.reports.console import name_of
 from ziggie_nb.reports.table import Column, Table
 from ziggie_nb.reports.words import (
     UNKNOWN,
@@ -30,12 +31,18 @@ from ziggie_nb.reports.words import (
 )
 
 if TYPE_CHECKING:
+    from ziggie_nb.core import Place
     from ziggie_nb.proofs.registry import Trial
     from ziggie_nb.records import PhaseRecord, RunRecord, TaskRow
 
 
-def plan_table(rows: Sequence[TaskRow]) -> Table:
-    """Show what a plan would do: a row per resource and check, with cost, way back and duration."""
+def plan_table(rows: Sequence[TaskRow], place: Place | None = None) -> Table:
+    """Show what a plan would do: a row per resource and check, with cost, way back and duration.
+
+    Args:
+        rows: of the plan.
+        place: whose console the names lead to, :func:`ziggie_nb.reports.console.place_of`; None: to none.
+    """
     columns = (
         Column("Task", "heading"),
         Column("What"),
@@ -51,7 +58,7 @@ def plan_table(rows: Sequence[TaskRow]) -> Table:
         (
             row.task,
             what(row),
-            name(row),
+            name_of(row, place),
             row.action,
             changes_in_words(row),
             monthly_cost(row),
@@ -99,12 +106,12 @@ def changes_table(rows: Sequence[TaskRow]) -> Table:
     )
 
 
-def outcome_table(rows: Sequence[TaskRow]) -> Table:
-    """Show how each row ended, with what there is to say about it."""
+def outcome_table(rows: Sequence[TaskRow], place: Place | None = None) -> Table:
+    """Show how each row ended, with what there is to say about it; names lead to the console of a place."""
     return Table(
         f"Outcome: {counted(row.status for row in rows)}",
         _OUTCOME_COLUMNS,
-        (_outcome_cells(row) for row in rows),
+        (_outcome_cells(row, place) for row in rows),
         empty="Nothing was carried out: no resource and no check was selected.",
     )
 
@@ -241,8 +248,8 @@ _OUTCOME_COLUMNS = (*_TASK_COLUMNS, Column("Note"))
 CHECKLIST_COLUMNS = (*_TASK_COLUMNS, Column("Gate", "mark"))
 
 
-def _outcome_cells(row: TaskRow) -> tuple[Cell, ...]:
-    return (row.task, what(row), name(row), row.action, row.status, note(row))
+def _outcome_cells(row: TaskRow, place: Place | None = None) -> tuple[Cell, ...]:
+    return (row.task, what(row), name_of(row, place), row.action, row.status, note(row))
 
 
 def checklist_lines(phase: PhaseRecord) -> list[tuple[Cell, ...]]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ziggie_nb.checks import Verdict, worst
 from ziggie_nb.core import Action
@@ -17,6 +17,23 @@ if TYPE_CHECKING:
     from ziggie_nb.records import RunRecord, TaskRow
 
 Cell = str | float | None
+
+
+class Linked(str):
+    """Text that leads to a page; whoever cannot follow a link sees the text.
+
+    Attributes:
+        page: its address.
+    """
+
+    __slots__ = ("page",)
+    page: str
+
+    def __new__(cls, text: str, page: str) -> Self:
+        """Make text of both."""
+        made = super().__new__(cls, text)
+        made.page = page
+        return made
 
 
 Criterion = dict[str, Any]

@@ -20,6 +20,7 @@ from ziggie_nb.sandbox.client import (
     ensure,
     keep_alive,
     reset,
+    since,
     status,
     stop,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "ensure",
     "keep_alive",
     "reset",
+    "since",
     "status",
     "stop",
 ]

@@ -85,6 +85,16 @@ def status() -> Sandbox | None:
     return Sandbox(url) if url is not None else None
 
 
+def since() -> str | None:
+    """Return when the running sandbox was started or emptied last (UTC, ISO 8601); None when none runs.
+
+    Whatever was run before that was run in another one: nothing of it is left.
+    """
+    url = _running(_state())
+    answer = _ask(url, "GET", "/ziggie/status") if url is not None else None
+    return answer.get("since") if answer else None
+
+
 def stop() -> bool:
     """Stop the sandbox and forget its state; False when none was running.
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,7 @@ class Front:
     end: Callable[[], None]
     _cloudfront: CloudFront = field(default_factory=CloudFront, init=False)
     _moto: DomainDispatcherApplication = field(init=False)
+    _since: str = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin empty; never run a function in a container.
@@ -122,6 +124,7 @@ class Front:
         for name in self.taken_buckets:
             s3_backends[_SOMEBODY_ELSE]["aws"].create_bucket(name, "us-east-1")
         mock_random.seed(_SEED)
+        self._since = datetime.now(UTC).replace(microsecond=0).isoformat()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one call."""
@@ -133,7 +136,8 @@ class Front:
     def _control(self, request: Request) -> Response | None:
         """Answer what is addressed to the sandbox itself; None for everything that is AWS."""
         if (request.method, request.path) == ("GET", "/ziggie/status") and not _signed(request):
-            return self._json({"directory": str(self.directory), "pid": os.getpid(), "account": ACCOUNT_ID})
+            facts = {"directory": str(self.directory), "pid": os.getpid(), "account": ACCOUNT_ID}
+            return self._json({**facts, "since": self._since})
         if not self.touch():
             return _refuse("This sandbox is just stopping. Ask for a new one.", status=503)
         if _signed(request):

@@ -3,72 +3,58 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
 from ziggie_nb.errors import RunbookError
 from ziggie_nb.gates import foundation
-from ziggie_nb.phases import PHASES, find
+from ziggie_nb.phases import PHASES
 from ziggie_nb.stepper import markup
-from ziggie_nb.stepper.cards import SHAPES
+from ziggie_nb.stepper.card_view import (
+    APPLY,
+    GATE,
+    NOTHING_TO_APPLY,
+    PLAN,
+    VERIFY,
+    DetailsShown,
+    PhaseCard,
+    Press,
+    StageCard,
+)
 from ziggie_nb.stepper.overview import ALL
-from ziggie_nb.stepper.view import ProgressShown, Shown, account_field, button, html, with_classes
+from ziggie_nb.stepper.view import ProgressShown, Shown, account_field, html, with_classes
+from ziggie_nb.stepper.watching import Watch
+from ziggie_nb.stepper.work import Said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ziggie_nb.reports.table import Table
-    from ziggie_nb.stepper.cards import Card
-    from ziggie_nb.stepper.overview import Overview
-    from ziggie_nb.stepper.work import Said, Tell, Worker
+    from ziggie_nb.stepper.card_view import CardShown
+    from ziggie_nb.stepper.overview import Details, Overview
+    from ziggie_nb.stepper.work import Tell, Worker
 
     Doing = Callable[[Tell], str]
 
-
-class PhaseCard:
-    """A phase: how it stands, and what may be done with it."""
-
-    def __init__(self, phase: str, press: Callable[[str, str], None]) -> None:
-        """Make the widgets of a card.
-
-        Args:
-            phase: its id.
-            press: called with what is pressed and the phase's id.
-        """
-        found = find(phase)
-        named = f"phase {found.id} {found.title}"
-        self._text = html()
-        titles = {
-            "Plan": f"Show what would change in {named}; nothing is written",
-            "Apply": f"Apply what would change in {named}",
-            "Verify": f"See whether everything in {named} is as the parameters ask",
-            "Evaluate gate": f"Read the exit criteria of {named} afresh",
-        }
-        buttons = [
-            button(text, title, lambda text=text: press(text, phase))  # type: ignore[misc]
-            for text, title in titles.items()
-        ]
-        bar = with_classes(ipywidgets.HBox([*buttons, link(found.notebook, named)]), "z-bar")
-        self.box = with_classes(ipywidgets.VBox([self._text, bar]), "z-card", f"z-card-{phase}")
-
-    def show(self, card: Card | None, said: str) -> None:
-        """Show how the phase stands; None before it was read."""
-        if card is not None:
-            state = markup.shaped(card.standing.value, SHAPES[card.standing])
-            template = markup.PARTS.get_template("card.html")
-            self._text.value = template.render(card=card, state=state, said=said)
+LOOK = "Look again"
+BUSY = "The board is working. Every button can be pressed again as soon as that has ended"
 
 
-def link(notebook: str, named: str) -> ipywidgets.Output:
-    """Return a link that opens a notebook that lies beside this one.
+@dataclass(frozen=True)
+class Asked:
+    """What a person has asked for.
 
-    As an output, because those are what JupyterLab looks for links in; elsewhere it would leave the page.
+    Attributes:
+        by: what was used for it, which cannot hold the keyboard while the board works.
+        about: the phase or the gate; None for all.
+        needs_account: whether outside the sandbox the account id has to be typed first.
     """
-    text = f'<a href="{notebook}.ipynb" title="Open the notebook of {named}">Open notebook</a>'
-    data = {"text/html": text, "text/plain": f"{notebook}.ipynb"}
-    shown = ({"output_type": "display_data", "data": data, "metadata": {}},)
-    return with_classes(ipywidgets.Output(outputs=shown), "z-open")
+
+    by: Any
+    about: str | None = None
+    needs_account: bool = False
 
 
 class Board(Shown):
@@ -85,15 +71,19 @@ class Board(Shown):
         """
         self.overview = overview
         self.worker = worker
+        self.watch = Watch(self.glance)
         self._drawing = threading.Lock()
         self._was_busy = worker.is_busy
+        self._asked: Asked | None = None
         self.chosen = chosen
         self._choice = self._chooser(environments, chosen)
         self._account = account_field(chosen)
-        self._where, self._stage, self._details = html("z-where"), html(), html("z-details")
+        self._where, self._unheard, self._of_all = html("z-where"), html("z-unheard"), DetailsShown()
         self._month, self._gpu = html("z-cost"), html("z-gpu")
         self._progress = ProgressShown(worker)
+        self._every = self._presses_for_all()
         self._cards = {phase.id: PhaseCard(phase.id, self._press) for phase in PHASES}
+        self._stage = StageCard(self._press)
         super().__init__(self._built())
         worker.listener = self.refresh
         self.refresh()
@@ -102,6 +92,14 @@ class Board(Shown):
         """Look at everything for the first time, unless something is being done."""
         self.worker.start("Reading", self.overview.look)
         return self
+
+    def end(self) -> None:
+        """Watch no more: the cell was run again, and another board is shown."""
+        self.watch.end()
+
+    def _ipython_display_(self) -> None:
+        super()._ipython_display_()
+        self.watch.begin()
 
     def _chooser(self, environments: Sequence[str], chosen: str) -> Any:
         found = ipywidgets.Dropdown(
@@ -114,45 +112,47 @@ class Board(Shown):
         found.observe(self._choose, names="value")
         return with_classes(found, "z-environment")
 
-    def _built(self) -> Any:
-        every = [
-            button("Plan all", "Show what would change in all phases", lambda: self._press("Plan", None)),
-            button(
-                "Apply all",
+    def _presses_for_all(self) -> list[Press]:
+        return [
+            Press(f"{PLAN} all", "phases", "Show what would change in all phases", self._press_all),
+            Press(
+                f"{APPLY} all",
+                "phases",
                 "Apply all phases in their order, with their gates",
-                lambda: self._press("Apply", None),
+                self._press_all,
                 primary=True,
             ),
-            button("Look again", "Read everything afresh", lambda: self._start(self.overview.look, None)),
+            Press(LOOK, "at all phases", "Read everything afresh", self._press_all),
         ]
-        evaluate = button(
-            "Evaluate gate",
-            "Read the exit criteria of gate 7.5 afresh",
-            lambda: self._press("Evaluate gate", foundation.ID),
-        )
-        bar = with_classes(ipywidgets.HBox([evaluate, link("10_gate_foundation", "gate 7.5")]), "z-bar")
-        stage = with_classes(ipywidgets.VBox([self._stage, bar]), "z-card", "z-card-stage")
-        cards = ipywidgets.Box([*(card.box for card in self._cards.values()), stage])
+
+    def _built(self) -> Any:
+        shown = [part for card in self._all_cards for part in (card.box, card.details.box)]
+        every = [each.widget for each in self._every]
         parts = [
-            ipywidgets.HTML(markup.style()),
-            with_classes(ipywidgets.HBox([self._choice, *every, self._account]), "z-bar"),
+            ipywidgets.HTML(markup.style() + markup.PARTS.get_template("board.html").render()),
+            with_classes(ipywidgets.HBox([self._choice, self._account, *every]), "z-bar"),
             self._where,
             self._progress.bar,
             self._progress.line,
-            with_classes(cards, "z-cards"),
+            self._unheard,
+            self._of_all.box,
+            with_classes(ipywidgets.Box(shown), "z-cards"),
             with_classes(ipywidgets.Box([self._month, self._gpu]), "z-money"),
-            self._details,
         ]
         return with_classes(ipywidgets.VBox(parts), "ziggie-widget", "ziggie", "z-board")
+
+    @property
+    def _all_cards(self) -> list[CardShown]:
+        return [*self._cards.values(), self._stage]
+
+    # --- What is pressed -----------------------------------------------------------------------------
 
     def _choose(self, change: Any) -> None:
         wanted = change["new"]
         if wanted == self.chosen:
             return
-        if self.worker.is_busy:  # what is being done is about the environment that is shown
-            self._choice.value = self.chosen
-            return
-        self._start(lambda tell: self._opened(wanted, tell), None)
+        if not self._start(lambda tell: self._opened(wanted, tell), Asked(self._choice)):
+            self._choice.value = self.chosen  # what is being done is about the environment that is shown
 
     def _opened(self, wanted: str, tell: Tell) -> str:
         """Look at another environment; when it cannot be opened, the former one is shown on."""
@@ -165,50 +165,121 @@ class Board(Shown):
         self._account.value = ""
         return said
 
-    def _press(self, text: str, about: str | None) -> None:
+    def _press_all(self, pressed: Press) -> None:
+        self._press(pressed, None)
+
+    def _press(self, pressed: Press, about: str | None) -> None:
         overview, typed = self.overview, self._account.value
         ids = ALL if about is None else (about,)
         doing: dict[str, Doing] = {
-            "Plan": lambda tell: overview.plan(ids, tell),
-            "Apply": lambda tell: overview.apply(ids, typed, tell),
-            "Verify": lambda tell: overview.verify(ids, tell),
-            "Evaluate gate": lambda tell: overview.evaluate(ids[0], tell),
+            PLAN: lambda tell: overview.plan(ids, tell),
+            APPLY: lambda tell: overview.apply(ids, typed, tell),
+            VERIFY: lambda tell: overview.verify(ids, tell),
+            GATE: lambda tell: overview.evaluate(ids[0], tell),
+            LOOK: overview.look,
         }
-        self._start(doing[text], about)
+        verb = pressed.text.removesuffix(" all")
+        self._start(doing[verb], Asked(pressed.widget, about, needs_account=verb == APPLY))
 
-    def _start(self, doing: Doing, about: str | None) -> None:
-        self.worker.start("Beginning", doing, about=about)
+    def _start(self, doing: Doing, asked: Asked) -> bool:
+        """Begin, and say so when that cannot be: a press that came before the buttons were seen to rest."""
+        before, self._asked = self._asked, asked
+        begun = self.worker.start("Beginning", doing, about=asked.about)
+        if not begun:
+            self._asked = before
+        text = "" if begun else "Something else is being done. What you have pressed last was not begun."
+        self._unheard.value = markup.PARTS.get_template("unheard.html").render(text=text)
+        return begun
+
+    # --- What is shown -------------------------------------------------------------------------------
+
+    def glance(self) -> None:
+        """Show what has changed by itself, unless something is being done."""
+        if self.worker.is_busy:
+            return
+        said = self.overview.glance(lambda: not self.worker.is_busy)
+        if said and not self.worker.is_busy:
+            self.worker.said = Said(said)
+        self.refresh()
 
     def refresh(self) -> None:
         """Show how everything stands; may be called from any thread."""
         with self._drawing:
             busy, said = self.worker.is_busy, self.worker.said
-            (self.box.add_class if busy else self.box.remove_class)("z-working")
-            self._progress.refresh()
             environment = self.overview.runbook.environment
             self._account.layout.display = "none" if environment.is_sandbox else None
             self._where.value = markup.where(self.overview.runbook)
             if not busy:  # what is being read changes piece by piece
                 self._draw(said)
+            self._allow(busy=busy)
+            self._tell()
+            self._progress.refresh()  # it says how it ended once that can be seen
+            (self.box.add_class if busy else self.box.remove_class)("z-working")
             if self._was_busy and not busy:
                 self.keep()
+                self._focus(said)
             self._was_busy = busy
 
     def _draw(self, said: Said) -> None:
         cards = {card.phase.id: card for card in self.overview.cards}
         for phase, shown in self._cards.items():
-            shown.show(cards.get(phase), said.text if said.is_bad and said.about == phase else "")
-        bad = said.text if said.is_bad and said.about == foundation.ID else ""
-        stage = markup.PARTS.get_template("stage.html")
-        self._stage.value = stage.render(stage=self.overview.stage, said=bad)
-        heading, tables = self.overview.details
-        self._details.value = markup.details(heading, tables)
+            shown.show(cards.get(phase), _refusal(said, phase))
+            shown.details.show(self._details_of(phase))
+        self._stage.show(self.overview.stage, _refusal(said, foundation.ID))
+        self._stage.details.show(self._details_of(foundation.ID))
+        self._of_all.show(self._details_of(None))
         self._month.value = _table("What it costs", self.overview.month)
-        self._gpu.value = _table("GPU now", self.overview.gpu)
+        read_at = self.overview.gpu_read_at
+        when = f" (read at {read_at.astimezone():%H:%M})" if read_at else ""
+        self._gpu.value = _table(f"GPU now{when}", self.overview.gpu)
+
+    def _details_of(self, about: str | None) -> Details | None:
+        found = self.overview.details
+        return found if found is not None and found.about == about else None
+
+    def _allow(self, *, busy: bool) -> None:
+        """Let be pressed what can be pressed, and say of the rest why not."""
+        every = [*self._every, *(each for card in self._all_cards for each in card.presses)]
+        for each in every:
+            each.allow(BUSY if busy else "")
+        self._choice.disabled = busy
+        if not busy and not self.overview.has_to_apply:
+            self._every[1].allow(NOTHING_TO_APPLY)
+
+    def _tell(self) -> None:
+        """Say in the card that was pressed what is just being done with it."""
+        progress = self.worker.progress
+        about = self._asked.about if self._asked and progress else None
+        for each in self._all_cards:
+            each.tell(progress.text if progress and about and each is self._card(about) else "")
+
+    def _focus(self, said: Said) -> None:
+        """Put the keyboard on what came of it, or back where it was: it was lost while the board worked."""
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return
+        if said.is_bad and asked.needs_account and self._lacks_account:
+            self._account.focus()
+        elif said.is_bad or not self._shown_of(asked.about).focus():
+            (self._every[0].widget if asked.by.disabled else asked.by).focus()
+
+    def _shown_of(self, about: str | None) -> DetailsShown:
+        return self._of_all if about is None else self._card(about).details
+
+    def _card(self, about: str) -> CardShown:
+        return self._stage if about == foundation.ID else self._cards[about]
+
+    @property
+    def _lacks_account(self) -> bool:
+        environment = self.overview.runbook.environment
+        return not environment.is_sandbox and self._account.value.strip() != environment.account_id
+
+    # --- What stays ----------------------------------------------------------------------------------
 
     def _tables(self) -> list[Table]:
         found = [self.overview.table(with_runs=True), self.overview.month, self.overview.gpu]
-        return [table for table in (*found, *self.overview.details[1]) if table is not None]
+        details = self.overview.details.tables if self.overview.details else ()
+        return [table for table in (*found, *details) if table is not None]
 
     def kept(self) -> str:
         """Return the cards and the costs as plain tables."""
@@ -217,6 +288,10 @@ class Board(Shown):
     def __repr__(self) -> str:
         """Return the same as text."""
         return "\n\n".join([*map(repr, self._tables()), *filter(None, [self.worker.said.text])])
+
+
+def _refusal(said: Said, about: str) -> str:
+    return said.text if said.is_bad and said.about == about else ""
 
 
 def _table(heading: str, table: Table | None) -> str:

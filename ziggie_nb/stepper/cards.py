@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,18 @@ def card(phase: Phase, seen: Seen) -> Card:
     gate = gate_in_words(seen.criteria)
     if standing is Standing.DRIFTED and seen.criteria:
         gate = gate.replace("Gate:", "Gate when last evaluated:", 1)
-    return Card(phase, standing, says, seen.last.in_words() if seen.last else "", gate)
+    return Card(phase, standing, says, _last_run(seen), gate)
+
+
+def _last_run(seen: Seen) -> str:
+    """Say when the phase was run last; of a part of it, that this was not all of it."""
+    if seen.last is None:
+        return ""
+    to_come = sum(
+        change.action is Action.CREATE and change.resource.key not in seen.done for change in seen.changes
+    )
+    in_part = seen.last.mode == "apply" and seen.last.status == "ok" and to_come
+    return (replace(seen.last, status=f"{to_come} still to come") if in_part else seen.last).in_words()
 
 
 def gate_in_words(criteria: Sequence[dict[str, Any]] | None) -> str:
@@ -128,7 +139,14 @@ def _unreadable(seen: Seen) -> tuple[Standing, str] | None:
 def _first(rows: Sequence[TaskRow]) -> str:
     more = f" And {len(rows) - 1} more." if len(rows) > 1 else ""
     row = rows[0]
+    if row.error:  # what a check has found is no sentence yet
+        row = replace(row, error=row.error | {"message": as_sentence(row.error["message"])})
     return f"{row.task} {row.name}: {note(row)}{more}"
+
+
+def as_sentence(words: str) -> str:
+    """Return words with a full stop, unless they end like a sentence already."""
+    return words if words.rstrip().endswith((".", "!", "?", ":")) else f"{words.rstrip()}."
 
 
 def _to_change(seen: Seen) -> tuple[Standing, str] | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from ziggie_nb.reports.words import as_json
+from ziggie_nb.reports.words import as_json, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,12 +36,27 @@ class Compared:
         before: as a reader sees it.
         after: likewise.
         lines: side by side, when either is a document of several lines and both are there.
+        is_new: whether there was nothing before.
     """
 
     field: str
     before: str
     after: str
     lines: tuple[Line, ...] = ()
+    is_new: bool = False
+
+    @property
+    def is_document(self) -> bool:
+        """Whether it has several lines, before or after."""
+        return "\n" in self.before or "\n" in self.after
+
+    @property
+    def said(self) -> str:
+        """How much of a document differs; of one that is all new, how long it is."""
+        if not self.lines:
+            return number_of(max(len(text.splitlines()) for text in (self.before, self.after)), "line")
+        changed = sum(line.is_changed for line in self.lines)
+        return f"{changed} of {number_of(len(self.lines), 'line')} differ"
 
 
 def compared(diff: Iterable[Mapping[str, Any]]) -> list[Compared]:
@@ -51,7 +67,13 @@ def compared(diff: Iterable[Mapping[str, Any]]) -> list[Compared]:
 def _compared(field: str, before: Any, after: Any) -> Compared:
     texts = as_json(before), as_json(after)
     beside = before is not None and after is not None and any("\n" in text for text in texts)
-    return Compared(field, *texts, tuple(side_by_side(*texts)) if beside else ())
+    if beside:  # also a short one in lines, which is what the other can be compared with
+        texts = _in_lines(before), _in_lines(after)
+    return Compared(field, *texts, tuple(side_by_side(*texts)) if beside else (), is_new=before is None)
+
+
+def _in_lines(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def side_by_side(before: str, after: str) -> Iterator[Line]:

@@ -60,11 +60,19 @@ class History:
     done: frozenset[Key] = frozenset()
 
 
-def read(environment: Environment) -> History:
-    """Read the records of an environment's runs in its account; one that cannot be read is passed over."""
+def read(environment: Environment, since: str | None = None) -> History:
+    """Read the records of an environment's runs in its account; one that cannot be read is passed over.
+
+    Args:
+        environment: the environment.
+        since: what was started before that (UTC, ISO 8601) is passed over too: a sandbox that was emptied
+            since has nothing of it.
+    """
     last: dict[str, LastRun] = {}
     done: set[Key] = set()
     for record in _records(environment):
+        if since is not None and record["started_at"] < since:
+            continue
         for phase in record["phases"]:
             if phase["status"] == "not_tried" and phase["seconds"] == 0:
                 continue

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
 
+from ziggie_nb.reports import console
 from ziggie_nb.reports.table import TEMPLATES, Column, Table
 from ziggie_nb.reports.tables import changes_table
-from ziggie_nb.reports.words import MARKS, changes_in_words, is_change, monthly_cost, name, note, what
-from ziggie_nb.stepper import console
+from ziggie_nb.reports.words import (
+    MARKS,
+    changes_in_words,
+    error_in_words,
+    is_change,
+    monthly_cost,
+    name,
+    note,
+    what,
+)
 from ziggie_nb.stepper.cards import unbroken
 from ziggie_nb.stepper.comparing import compared
 from ziggie_nb.stepper.steps import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ziggie_nb.core import Place
     from ziggie_nb.records import TaskRow
     from ziggie_nb.runbook import Runbook
     from ziggie_nb.stepper.steps import Step
-    from ziggie_nb.stepper.work import Said
+    from ziggie_nb.stepper.work import Progress, Said
 
 SHAPES = {
     State.PLANNED: MARKS["planned"],
@@ -35,6 +45,14 @@ SHAPES = {
     State.NOT_TRIED: MARKS["not_tried"],
 }
 """By state of a step: its shape and its tone, never colour alone."""
+
+LONGEST = 60
+"""Characters; beyond them a line counts its fields, and leaves it to the difference below to name them."""
+
+_FIELDS = re.compile(r"(\d+ fields?): [^;]*")
+
+HERE = {"NotAsWanted": "press Apply this once more; nothing else is written."}
+"""By code of an error: what to do where there are buttons, instead of a command."""
 
 
 def _templates() -> jinja2.Environment:
@@ -57,6 +75,11 @@ def status(said: Said) -> str:
     return PARTS.get_template("status.html").render(said=said)
 
 
+def progress(found: Progress | None) -> str:
+    """Return the bar; it moves by itself while nobody knows how long it takes."""
+    return "" if found is None else PARTS.get_template("progress.html").render(vars(found))
+
+
 def shaped(word: str, shape: tuple[str, str]) -> dict[str, str]:
     """Return what the templates need of a state."""
     symbol, tone = shape
@@ -68,13 +91,12 @@ def label(step: Step) -> str:
     return f"{step.row.task} {step.row.resource} {step.row.name}"
 
 
-def line(step: Step, place: Place, *, real_aws: bool) -> str:
+def line(step: Step, place: Place | None) -> str:
     """Return the line of a step.
 
     Args:
         step: the step.
-        place: account and region.
-        real_aws: whether AWS's console shows it.
+        place: whose console shows it, :func:`ziggie_nb.reports.console.place_of`.
     """
     row = step.row
     cost = monthly_cost(row)
@@ -82,7 +104,7 @@ def line(step: Step, place: Place, *, real_aws: bool) -> str:
         row=row,
         label=label(step),
         state=shaped(step.state.value, SHAPES[step.state]),
-        page=console.page(row.resource, row.name, place) if real_aws else None,
+        page=console.page_of(row, place),
         words=_words(step),
         first=step.first,
         cost=f"{cost:,.2f}" if isinstance(cost, float | int) else cost or "",
@@ -95,20 +117,36 @@ def _words(step: Step) -> str:
     row = step.row
     if row.resource == "Proof":
         return row.observed or ""
-    parts = [changes_in_words(row), row.observed if row.observed and step.state is State.PLANNED else ""]
+    changes = changes_in_words(row)
+    if len(changes) > LONGEST:
+        changes = _FIELDS.sub(r"\1", changes)
+    parts = [changes, row.observed if row.observed and step.state is State.PLANNED else ""]
     return "" if row.error and not is_change(row) else " ".join(filter(None, parts))
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What went wrong, or who is waited for, and what to do."""
+
+    what: str
+    next: str = ""
+    waits: bool = False
 
 
 def below(step: Step, said: Said | None) -> str:
     """Return what stands below the line of a step: what went wrong and what to do, then its differences."""
-    row = step.row
-    texts = [note(row)] if row.error or row.wait else []
-    if row.error and row.wait:
-        texts.append(note(replace(row, error=None)))
-    if said is not None and said.is_bad and said.text not in texts:
-        texts.append(said.text)
-    fields = compared(row.diff)
-    return PARTS.get_template("below.html").render(error="\n".join(texts), fields=fields)
+    return PARTS.get_template("below.html").render(
+        said=list(_notices(step.row, said)), fields=compared(step.row.diff), label=label(step)
+    )
+
+
+def _notices(row: TaskRow, said: Said | None) -> Iterator[Notice]:
+    if row.error:
+        yield Notice(error_in_words(row.error), HERE.get(row.error["code"], row.error["next"]))
+    if row.wait:
+        yield Notice(note(replace(row, error=None)), waits=True)
+    if said is not None and said.is_bad and not (row.error and row.error["message"] in said.text):
+        yield Notice(said.text, said.next)
 
 
 def steps_table(title: str, steps: Sequence[Step]) -> Table:

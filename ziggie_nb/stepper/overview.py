@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ziggie_nb import core, gates, locking, records, run_files
+from ziggie_nb import core, gates, locking, records, run_files, sandbox
 from ziggie_nb.direct_run import DirectRun
 from ziggie_nb.errors import CredentialsEndedError, RefusedError, RunbookError
 from ziggie_nb.gates import foundation
-from ziggie_nb.gpu import daily
 from ziggie_nb.phases import PHASES, Phase, find
 from ziggie_nb.records import RunFolder
 from ziggie_nb.reports.table import Column, Table
@@ -24,22 +24,46 @@ from ziggie_nb.reports.tables import changes_table, criteria_table, outcome_tabl
 from ziggie_nb.reports.words import number_of
 from ziggie_nb.runbook import Prepared, Runbook
 from ziggie_nb.stepper import history, money
-from ziggie_nb.stepper.cards import SHAPES, Card, Seen, Standing, card, gate_in_words, unbroken
+from ziggie_nb.stepper.cards import SHAPES, Card, Seen, Standing, as_sentence, card, gate_in_words, unbroken
 from ziggie_nb.stepper.history import History
 from ziggie_nb.stepper.steps import refuse_unconfirmed
 
 if TYPE_CHECKING:
     from ziggie_nb.records import PhaseRecord, RunRecord
     from ziggie_nb.runbook import PhasePlan, Plan
+    from ziggie_nb.settings import Environment
     from ziggie_nb.stepper.work import Tell
 
 UNBUILT = frozenset({Standing.NEVER_RUN, Standing.PLANNED, Standing.FAILED})
 """Standings of a phase on which no other can be built."""
 ALL = tuple(phase.id for phase in PHASES)
+RETRIED = "This is tried again every minute; Look again reads everything afresh."
 
 
-def _no_history(_environment: object) -> History:
-    return History()
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _remembered(environment: Environment) -> History:
+    """Read what earlier runs have left; of those in a sandbox that was emptied since nothing is left."""
+    return history.read(environment, sandbox.since() if environment.is_sandbox else None)
+
+
+@dataclass(frozen=True)
+class Details:
+    """Tables about what was pressed last.
+
+    Attributes:
+        heading: what they are about.
+        tables: the tables.
+        about: the phase or the gate that was pressed; None for all phases.
+        is_open: whether there is something in them that the cards do not say.
+    """
+
+    heading: str
+    tables: tuple[Table, ...]
+    about: str | None = None
+    is_open: bool = True
 
 
 @dataclass
@@ -48,26 +72,31 @@ class Overview:
 
     Attributes:
         runbook: the environment, opened.
-        remember: reads what earlier runs have left; :func:`_no_history` where outputs must be the same
-            everywhere.
+        remember: reads what earlier runs have left; nothing where outputs must be the same everywhere.
         open: opens another environment.
-        details: tables about what was pressed last, with their heading.
+        clock: tells the time.
+        details: tables about what was pressed last.
         month: what a month costs; None before the first look.
-        gpu: what runs now; None before the first look.
+        gpu: what runs now and what it burns; None before the first look.
+        gpu_read_at: when that was read (UTC).
     """
 
     runbook: Runbook
-    remember: Callable[[Any], History] = history.read
+    remember: Callable[[Any], History] = _remembered
     open: Callable[[str], Runbook] = Runbook.open
-    details: tuple[str, tuple[Table, ...]] = ("", ())
+    clock: Callable[[], datetime] = _now
+    details: Details | None = None
     month: Table | None = None
     gpu: Table | None = None
+    gpu_read_at: datetime | None = None
     _shares: dict[str, PhasePlan] = field(default_factory=dict)
     _looked: dict[str, Any] = field(default_factory=dict)
     _trials: dict[str, Any] = field(default_factory=dict)
     _criteria: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _shown: dict[tuple[str, ...], str] = field(default_factory=dict)
     _history: History = field(default_factory=History)
+    _taken: int = 0
+    _since: str | None = None
 
     # --- Looking -------------------------------------------------------------------------------------
 
@@ -90,6 +119,14 @@ class Overview:
         )
 
     @property
+    def has_to_apply(self) -> bool:
+        """Whether applying all phases would change something or try something out, as far as was read."""
+        changes = [change for share in self._shares.values() for change in share.changes]
+        trials = [trial for found in self._trials.values() for trial in found]
+        due = any(trial.action is core.Action.CHECK for trial in trials)
+        return due or any(change.writes or change.error for change in changes)
+
+    @property
     def stage(self) -> str:
         """How gate 7.5 stands, in words."""
         return gate_in_words(self._criteria.get(foundation.ID))
@@ -102,10 +139,33 @@ class Overview:
         """
         tell(f"Opening environment {environment}", 0, 0)
         runbook = self.open(environment)
-        self.runbook, self.details, self.month, self.gpu = runbook, ("", ()), None, None
+        self._begin(runbook)
+        return self.look(tell)
+
+    def _begin(self, runbook: Runbook) -> None:
+        self.runbook, self.month, self.gpu = runbook, None, None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what was seen: it is of another environment, or of a sandbox that was emptied."""
+        self.details = None
         for memory in (self._shares, self._looked, self._trials, self._criteria, self._shown):
             memory.clear()
-        return self.look(tell)
+
+    def _find_sandbox(self) -> None:
+        """Find the sandbox again, when somebody has stopped it meanwhile: the next one listens elsewhere."""
+        if not self.runbook.environment.is_sandbox:
+            return
+        found = sandbox.status()
+        if found is None or found.url != self.runbook.endpoint:
+            self._begin(self.open(self.runbook.environment.name))
+        elif self._was_emptied:
+            self._forget()
+        self._since = sandbox.since()
+
+    @property
+    def _was_emptied(self) -> bool:
+        return self.runbook.environment.is_sandbox and sandbox.since() not in {None, self._since}
 
     def look(self, tell: Tell) -> str:
         """Read every phase afresh, what a month costs and what burns now.
@@ -114,12 +174,63 @@ class Overview:
             CredentialsEndedError: they ran out.
         """
         tell("Reading every phase", 0, 0)
+        self.details = None  # they told how it was
+        self._find_sandbox()
         self._take(self.runbook.prepare(PHASES))
         tell("Reading the GPU instances and the prices", 0, 0)
-        self.gpu = _or_why_not(lambda: money.gpu_table(daily.boxes(self.runbook.aws)))
+        now = self.clock()
+        self.gpu = _or_why_not(lambda: money.gpu_table(self.runbook.aws, now))
+        self.gpu_read_at = now
         self.month = _or_why_not(lambda: money.month_table(self.runbook))
-        self._history = self.remember(self.runbook.environment)
+        self._heed(self.remember(self.runbook.environment))
         return self.in_words()
+
+    def glance(self, is_idle: Callable[[], bool]) -> str:
+        """Read again what costs nothing and may have changed by itself.
+
+        That is what runs on GPUs, and the phases of runs that have ended elsewhere. What is pressed meanwhile
+        knows better: then nothing of this is kept. A read that fails says so where the GPUs stand.
+
+        Args:
+            is_idle: tells whether nothing is being done.
+
+        Returns:
+            What there is to say; "" when no phase was read again.
+        """
+        before, now = (self.runbook, self._taken), self.clock()
+        emptied = self._was_emptied
+        try:
+            gpu = money.gpu_table(self.runbook.aws, now)
+            remembered = self.remember(self.runbook.environment)
+            news = self.runbook.prepare(PHASES) if emptied else self._news(remembered)
+        except (ClientError, BotoCoreError, RunbookError) as error:
+            gpu, remembered, news = _unread(error, RETRIED), self._history, None
+        if not is_idle() or before != (self.runbook, self._taken):
+            return ""
+        self.gpu, self.gpu_read_at = gpu, now
+        if news is None:
+            return ""
+        if emptied:
+            self._forget()
+            self._since = sandbox.since()
+        self._heed(remembered)
+        self._take(news)
+        read = _named([share.phase.id for share in news.plan.phases])
+        what = "The sandbox was emptied" if emptied else "A run has ended elsewhere"
+        return f"{what}; read again: {read}. {self.in_words()}"
+
+    def _heed(self, remembered: History) -> None:
+        """Take what runs have left; of a gate that was evaluated here before a run did, that run tells."""
+        for phase, last in remembered.last.items():
+            if last.criteria and last != self._history.last.get(phase):
+                self._criteria.pop(phase, None)
+        self._history = remembered
+
+    def _news(self, remembered: History) -> Prepared | None:
+        """Read the phases of which a run has ended since the last look."""
+        known = self._history.last
+        ids = [each.id for each in PHASES if remembered.last.get(each.id) != known.get(each.id)]
+        return self.runbook.prepare(_phases(ids)) if ids else None
 
     def in_words(self) -> str:
         """Count the phases by how they stand."""
@@ -128,6 +239,7 @@ class Overview:
         return f"{number_of(len(found), 'phase')}: {counts}."
 
     def _take(self, prepared: Prepared) -> None:
+        self._taken += 1
         for share in prepared.plan.phases:
             self._shares[share.phase.id] = share
         self._looked |= prepared.looked
@@ -146,7 +258,9 @@ class Overview:
         self._take(prepared)
         self._shown[tuple(ids)] = prepared.plan.id
         rows = [row for phase in records.begin(self.runbook, prepared, "plan").phases for row in phase.tasks]
-        self.details = (f"Plan of {_named(ids)}", (plan_table(rows), changes_table(rows)))
+        self.details = Details(
+            f"Plan of {_named(ids)}", (plan_table(rows), changes_table(rows)), about=_about(ids)
+        )
         return f"Plan {prepared.plan.id} of {_named(ids)}: {_to_change(prepared.plan)}"
 
     def verify(self, ids: Sequence[str], tell: Tell) -> str:
@@ -162,8 +276,8 @@ class Overview:
         changes = [change for change in prepared.plan.changes if change.writes or change.error]
         rows = [records.change_row(change) for change in changes]
         total = number_of(len(prepared.plan.changes), "resource")
-        tables = (plan_table(rows), changes_table(rows)) if rows else ()
-        self.details = (f"What differs in {_named(ids)}", tables) if rows else ("", ())
+        tables = (plan_table(rows), changes_table(rows))
+        self.details = Details(f"What differs in {_named(ids)}", tables, _about(ids)) if rows else None
         if not prepared.plan.changes:
             return f"{_begun(_named(ids))} builds nothing; its checks were made again."
         if rows:
@@ -181,8 +295,8 @@ class Overview:
         tell(f"Evaluating {name}", 0, 0)
         rows = gates.rows(gate, self.runbook.aws, self.runbook.environment)
         self._criteria[gate] = rows
-        self.details = (_begun(name), (criteria_table(rows),))
-        return f"{_begun(name)}: {gate_in_words(rows).partition(': ')[2]}."
+        self.details = Details(_begun(name), (criteria_table(rows),), gate)
+        return f"{_begun(name)}: {gate_in_words(rows).partition(': ')[2]}".removesuffix(", …") + "."
 
     def apply(self, ids: Sequence[str], typed: str, tell: Tell) -> str:
         """Carry out what some phases would change, try their proofs out, and evaluate their gates.
@@ -266,7 +380,12 @@ class Overview:
         rows = [row for phase in record.phases for row in phase.tasks]
         criteria = [each for phase in record.phases for each in phase.criteria]
         criteria += record.gate.get("criteria", [])
-        self.details = (f"Applied: {_named(ids)}", (outcome_table(rows), criteria_table(criteria)))
+        self.details = Details(
+            f"Applied: {_named(ids)}",
+            (outcome_table(rows), criteria_table(criteria)),
+            _about(ids),
+            is_open=tuple(ids) != ALL or record.status != "ok",
+        )
 
     # --- Plain tables --------------------------------------------------------------------------------
 
@@ -338,8 +457,18 @@ def _or_why_not(read: Callable[[], Table]) -> Table:
     except CredentialsEndedError:
         raise
     except (ClientError, BotoCoreError, RunbookError) as error:
-        found = core.facts(error)
-        return Table("", (), (), empty=f"Could not be read: {found.code}: {found.message}")
+        return _unread(error)
+
+
+def _unread(error: Exception, then: str = "") -> Table:
+    """Return a table that says why nothing could be read; our own errors are whole sentences."""
+    found = core.facts(error)
+    why = found.message if isinstance(error, RunbookError) else f"{found.code}: {found.message}"
+    return Table("", (), (), empty=f"Could not be read: {as_sentence(why)} {then}".strip())
+
+
+def _about(ids: Sequence[str]) -> str | None:
+    return None if tuple(ids) == ALL else ids[0]
 
 
 def _phases(ids: Sequence[str]) -> tuple[Phase, ...]:

@@ -130,6 +130,8 @@ class Steps:
     keep_former: Callable[[Change], None] = lambda _change: None
     verb_for_all: str | None = "Apply all"
     _skipped: set[Key] = field(default_factory=set)
+    _unread: dict[Key, Outcome] = field(default_factory=dict)
+    """Done, and not read again yet: an apply goes on, or was broken off by credentials that ended."""
 
     @property
     def title(self) -> str:
@@ -150,13 +152,15 @@ class Steps:
             key=key,
             row=_row(change, outcome, state),
             state=state,
-            verb=_verb(change),
+            verb=None if self._is_unread(key) else _verb(change),
             first=f"First: {_briefly(bases)}." if bases and change.writes else "",
-            can_skip=change.writes,
+            can_skip=change.writes and not self._is_unread(key),
         )
 
     def _state(self, change: Change) -> State:
         outcome = self.outcomes.get(change.resource.key)
+        if self._is_unread(change.resource.key):
+            return State.APPLIED
         if change.writes and change.resource.key in self._skipped:
             return State.SKIPPED
         if outcome is not None and (change.writes or change.error):
@@ -166,6 +170,9 @@ class Steps:
         if change.writes:
             return State.PLANNED
         return State.APPLIED if outcome is not None and outcome.change.writes else State.IN_PLACE
+
+    def _is_unread(self, key: Key) -> bool:
+        return key in self._unread and self.outcomes.get(key) is self._unread[key]
 
     def skip(self, key: Key) -> None:
         """Leave a step out of "all"."""
@@ -281,21 +288,27 @@ class Steps:
         def on_outcome(outcome: Outcome) -> None:
             ended.append(outcome)
             self.outcomes[outcome.change.resource.key] = outcome
+            if outcome.status is Status.DONE:
+                self._unread[outcome.change.resource.key] = outcome
             after = changes[len(ended)].resource if len(ended) < len(changes) else None
             tell(f"Applying {_named([after])}" if after else "Reading again", len(ended), len(changes))
 
         tell(f"Applying {_named([changes[0].resource])}", 0, len(changes))
         applied = self.runbook.apply(share, looked, on_outcome=on_outcome, keep_former=self.keep_former)
         if applied.ended is None:
-            now = self.runbook.read_again(self.phase, applied.outcomes)
-            for outcome in self.runbook.verified(applied.outcomes, now):
-                self.outcomes[outcome.change.resource.key] = outcome
-            identifier = core.plan_id(self.runbook.environment, [self.phase.id], now)
-            self.plan = Plan(identifier, (PhasePlan(self.phase, now),))
+            self._read_again(applied.outcomes)
         self.after(self.plan, looked, list(self.outcomes.values()))
         if applied.ended is not None:
             raise applied.ended
         return _ended_in_words([self.outcomes[change.resource.key] for change in changes])
+
+    def _read_again(self, outcomes: Sequence[Outcome]) -> None:
+        now = self.runbook.read_again(self.phase, outcomes)
+        for outcome in self.runbook.verified(outcomes, now):
+            self.outcomes[outcome.change.resource.key] = outcome
+        identifier = core.plan_id(self.runbook.environment, [self.phase.id], now)
+        self.plan = Plan(identifier, (PhasePlan(self.phase, now),))
+        self._unread.clear()
 
 
 _ENDED = {
@@ -358,5 +371,5 @@ def _ended_in_words(outcomes: Sequence[Outcome]) -> str:
     ):
         found = [outcome.change.resource for outcome in outcomes if outcome.status is status]
         if found:
-            parts.append(f"{len(found)} {words}: {_named(found[:1])}{', …' if len(found) > 1 else ''}.")
+            parts.append(f"{len(found)} {words}: {_named(found[:1])}{', …' if len(found) > 1 else '.'}")
     return " ".join(parts)

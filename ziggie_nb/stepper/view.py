@@ -10,6 +10,7 @@ import ipywidgets
 from IPython.display import display
 from markupsafe import escape
 
+from ziggie_nb.reports import console
 from ziggie_nb.stepper import markup
 from ziggie_nb.stepper.steps import State
 from ziggie_nb.stepper.work import Said, Worker
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ziggie_nb.stepper.steps import Step, Stepping
-    from ziggie_nb.stepper.work import Key, Task
+    from ziggie_nb.stepper.work import Key, Progress, Task
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+GONE = "z-gone"
+"""Class of a button that has nothing to do."""
 
 
 def button(text: str, title: str, press: Callable[[], None], *, primary: bool = False) -> ipywidgets.Button:
@@ -78,28 +81,30 @@ class Shown:
 
 
 class ProgressShown:
-    """The bar and the line of a worker."""
+    """The bar and the line of a worker.
+
+    The seconds stand beside what is said, not in it: a screen reader would say the sentence every second.
+    """
 
     def __init__(self, worker: Worker) -> None:
         """Show this worker."""
         self._worker = worker
-        self.bar = with_classes(ipywidgets.IntProgress(min=0, max=1), "z-progress")
+        self.bar, self._said, self._seconds = html("z-progress"), html(), html()
+        self.line = with_classes(ipywidgets.HBox([self._said, self._seconds]), "z-status")
         self.bar.layout.visibility = "hidden"
-        self.line = html("z-status")
 
     def refresh(self) -> None:
         """Show how far it is."""
         found = self._worker.progress
         self.bar.layout.visibility = "hidden" if found is None else "visible"
-        if found is None:
-            self.line.value = markup.status(self._worker.said)
-            return
-        known = found.total > 0
-        self.bar.max = found.total if known else 1
-        self.bar.value = found.done if known else 0
-        counted = f" ({found.done} of {found.total} done)" if known else ""
-        seconds = f", {found.seconds:.0f} s" if found.seconds >= 1 else ""
-        self.line.value = markup.status(Said(f"{found.text}{counted} …{seconds}"))
+        self.bar.value = markup.progress(found)
+        self._said.value = markup.status(self._worker.said if found is None else Said(_doing(found)))
+        self._seconds.value = f"{found.seconds:.0f} s" if found is not None and found.seconds >= 1 else ""
+
+
+def _doing(found: Progress) -> str:
+    counted = f" ({found.done} of {found.total} done)" if found.total else ""
+    return f"{found.text}{counted} …"
 
 
 class StepLine:
@@ -108,8 +113,8 @@ class StepLine:
     def __init__(self, key: Key, press: Callable[[Key], None], leave: Callable[[Key], None]) -> None:
         """Make the widgets of a step, still empty."""
         self._line, self._below = html(), html("z-below")
-        self._do = button("", "", lambda: press(key))
-        self._skip = button("", "", lambda: leave(key))
+        self._do = button("", "", lambda: _unless_gone(self._do, press, key))
+        self._skip = button("", "", lambda: _unless_gone(self._skip, leave, key))
         buttons = with_classes(ipywidgets.HBox([self._do, self._skip]), "z-buttons")
         self.box = with_classes(
             ipywidgets.VBox([self._line, buttons, self._below]),
@@ -119,30 +124,28 @@ class StepLine:
 
     def show(self, step: Step, stepping: Stepping, said: Said | None) -> None:
         """Show how the step stands."""
-        aws = stepping.runbook.aws
-        self._line.value = markup.line(step, aws, real_aws=stepping.runbook.endpoint is None)
+        opened = stepping.runbook
+        self._line.value = markup.line(step, console.place_of(opened.endpoint, opened.aws))
         self._below.value = markup.below(step, said)
         named, skipped = markup.label(step), step.state is State.SKIPPED
-        _say(
-            self._do,
-            step.verb if not skipped else None,
-            f"{(step.verb or '').split(' this', maxsplit=1)[0]} {named}",
-        )
-        _say(self._skip, ("Take back" if skipped else "Skip") if step.can_skip else None, f"Skip {named}")
-
-    def focus(self) -> bool:
-        """Put the keyboard on its first button, when it has one."""
-        if self._do.layout.display == "none":
-            return False
-        self._do.focus()
-        return True
+        _say(self._do, step.verb if not skipped else None, named)
+        _say(self._skip, ("Take back" if skipped else "Skip") if step.can_skip else None, named)
 
 
-def _say(made: ipywidgets.Button, text: str | None, title: str) -> None:
-    """Let a button say something, or hide it."""
-    made.layout.display = "none" if text is None else None
+def _say(made: ipywidgets.Button, text: str | None, row: str) -> None:
+    """Let a button say something about a row; without a text there is nothing to press.
+
+    It then goes by its class, once the keyboard has left it: a button that vanished under the keyboard
+    would send its user back to the top of the page.
+    """
+    (made.add_class if text is None else made.remove_class)(GONE)
     if text is not None:
-        made.description, made.tooltip = text, title
+        made.description, made.tooltip = text, row
+
+
+def _unless_gone(made: ipywidgets.Button, press: Callable[[Key], None], key: Key) -> None:
+    if GONE not in made._dom_classes:  # noqa: SLF001 - ipywidgets has no other way to ask
+        press(key)
 
 
 class Stepper(Shown):
@@ -220,7 +223,6 @@ class Stepper(Shown):
             self._progress.refresh()
             if self._was_busy and not busy:
                 self.keep()
-                self._focus_next(steps, said)
             self._was_busy = busy
 
     def _draw(self, steps: tuple[Step, ...], said: Said) -> None:
@@ -229,15 +231,6 @@ class Stepper(Shown):
             self._rows.children = [line.box for line in self._lines.values()]
         for step in steps:
             self._lines[step.key].show(step, self.stepping, said if said.about == step.key else None)
-
-    def _focus_next(self, steps: tuple[Step, ...], said: Said) -> None:
-        """Put the keyboard where it was, or on the next step that can be applied: its button has gone."""
-        keys = [step.key for step in steps]
-        if said.about not in keys:
-            return
-        for key in keys[keys.index(said.about) :]:
-            if self._lines[key].focus():
-                return
 
     def kept(self) -> str:
         """Return the steps and their differences as plain tables."""

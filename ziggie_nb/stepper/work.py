@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ziggie_nb.core import facts
-from ziggie_nb.errors import RunbookError
+from ziggie_nb.errors import CredentialsEndedError, RunbookError
 
 Tell = Callable[[str, int, int], None]
 """Takes a sentence, how many steps are done, and of how many; 0 of 0 is "nobody knows"."""
@@ -23,6 +23,11 @@ UNEXPECTED = (
     "and Apply to go on from there."
 )
 
+SIGNED_IN = (
+    "In this notebook, press the same button again once you are signed in. What you export in a terminal "
+    "reaches JupyterLab only when you start `ziggie lab` there anew."
+)
+
 
 @dataclass(frozen=True)
 class Said:
@@ -32,11 +37,13 @@ class Said:
         text: one or more sentences.
         is_bad: whether something was refused or has failed.
         about: the step that was pressed; None for all.
+        next: what to do here, where the sentences say it for a terminal.
     """
 
     text: str = ""
     is_bad: bool = False
     about: object = None
+    next: str = ""
 
 
 @dataclass
@@ -113,6 +120,8 @@ class Worker:
         threading.Thread(target=self._tick, args=(ended,), name="ziggie-seconds", daemon=True).start()
         try:
             said = Said(task(self._tell), about=about)
+        except CredentialsEndedError as error:
+            said = Said(str(error), is_bad=True, about=about, next=SIGNED_IN)
         except RunbookError as error:
             said = Said(str(error), is_bad=True, about=about)
         except (ClientError, BotoCoreError) as error:
