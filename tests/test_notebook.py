@@ -6,7 +6,7 @@ import atexit
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -22,16 +22,19 @@ from ziggie_nb.errors import (
     CredentialsEndedError,
     GateFailedError,
     GateNotEvaluatedError,
+    PhaseFailedError,
     RefusedError,
     RunbookError,
     UsageError,
 )
 from ziggie_nb.events import RUN_FOLDER_VARIABLE
-from ziggie_nb.notebook.phase import PhaseFailedError, PhaseNotebook
 from ziggie_nb.notebook.shown import Header, Sentence
 from ziggie_nb.project import NOTEBOOKS, PARAMETERS
 from ziggie_nb.runbook import Looked, Runbook
 from ziggie_nb.runner.executing import Executed as Heard
+
+if TYPE_CHECKING:
+    from ziggie_nb.notebook.phase import PhaseNotebook
 
 BUCKET = "ziggie-assets-prod"
 

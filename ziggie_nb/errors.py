@@ -51,6 +51,10 @@ class GateNotEvaluatedError(RunbookError):
     exit_code = 4
 
 
+class PhaseFailedError(RunbookError):
+    """Some tasks of a phase failed; the table in its notebook says which and why."""
+
+
 class WaitingError(RunbookError):
     """AWS or a person must finish something first; the runbook cannot hurry it.
 

@@ -30,5 +30,5 @@ def warm_up() -> None:
     """Let the imports begin, in a process of their own; returns at once."""
     if are_forked():
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["ziggie_nb.kernels.preload"])
+        context.set_forkserver_preload(["__main__", "ziggie_nb.kernels.preload"])
         forkserver.ensure_running()

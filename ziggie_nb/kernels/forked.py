@@ -8,6 +8,7 @@ it is as good as new. It ends when the process that runs the notebooks ends, and
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import multiprocessing
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     from jupyter_client.connect import KernelConnectionInfo
 
+PATIENCE_SECONDS = 5.0
+"""How long a killed kernel may take to be gone."""
+
 
 class ForkedProvisioner(LocalProvisioner):
     """Gives a kernel manager a forked process where it would have started a program."""
@@ -44,6 +48,13 @@ class ForkedProvisioner(LocalProvisioner):
         self.pid = self.pgid = forked.pid  # it leads a group of its own
         self.cwd = options["cwd"]
         return self.connection_info
+
+    async def kill(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002 - as jupyter_client calls it
+        """Kill the kernel and return when it is gone; its manager would only look ten times a second."""
+        process = self.process
+        await super().kill(restart)
+        if process is not None:
+            await asyncio.to_thread(process.wait, PATIENCE_SECONDS)
 
 
 class _Process:

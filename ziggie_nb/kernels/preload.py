@@ -14,9 +14,10 @@ import ipykernel.ipkernel
 import ipykernel.kernelapp
 
 import ziggie_nb.notebook
-from ziggie_nb import credentials, service_models
+from ziggie_nb import credentials, service_models, settings
 from ziggie_nb.aws import READS
 
+settings.load()
 service_models.preload(credentials.sandbox_session(), READS)
 
 __all__ = ["ipykernel", "ziggie_nb"]

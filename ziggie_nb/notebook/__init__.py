@@ -10,11 +10,12 @@ cells show beside tables.
 
 from __future__ import annotations
 
+from ziggie_nb.errors import PhaseFailedError
 from ziggie_nb.notebook.costs import CostNotebook, open_costs
 from ziggie_nb.notebook.drift import DriftFoundError, DriftNotebook, DriftUnknownError, open_drift
 from ziggie_nb.notebook.foundation import FoundationNotebook, open_foundation
 from ziggie_nb.notebook.gate import GateNotebook, open_gate
-from ziggie_nb.notebook.phase import PhaseFailedError, PhaseNotebook, open_phase
+from ziggie_nb.notebook.phase import PhaseNotebook, open_phase
 from ziggie_nb.notebook.start import StartNotebook, open_start
 from ziggie_nb.notebook.teardown import TeardownFailedError, TeardownNotebook, open_teardown
 

@@ -16,7 +16,7 @@ from IPython.display import display
 
 from ziggie_nb import core, events, records, reports, settings
 from ziggie_nb.core import Outcome, Status
-from ziggie_nb.errors import RunbookError, UsageError
+from ziggie_nb.errors import PhaseFailedError, UsageError
 from ziggie_nb.events import APPROVED_VARIABLE, PROVE_VARIABLE, RUN_FOLDER_VARIABLE
 from ziggie_nb.notebook.opening import check_names, common, opened
 from ziggie_nb.notebook.shown import Header, Sentence
@@ -46,10 +46,6 @@ MODE_IN_WORDS = {
     "verify": "verify (nothing is written; what differs fails)",
 }
 IN_LAB = "plan (nothing is written until you press a button below)"
-
-
-class PhaseFailedError(RunbookError):
-    """Some tasks of a phase failed; the table above says which and why."""
 
 
 class PhaseNotebook:

@@ -3,7 +3,7 @@
 Everything here is a pure function of rows and records: no times, no random ids, no AWS. The page is a
 document made of the tables that the notebooks show, so there is one look and one wording (``words``).
 
-The only importer of pandas; nothing but notebooks and the end of a run needs it, and it is slow to import.
+Nothing but notebooks and the end of a run needs it, and pandas only who asks a table for its frame.
 """
 
 from ziggie_nb.reports.console import place_of

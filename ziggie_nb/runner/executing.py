@@ -15,8 +15,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from ziggie_nb import events
-from ziggie_nb.errors import CredentialsEndedError
-from ziggie_nb.notebook.phase import PhaseFailedError
+from ziggie_nb.errors import CredentialsEndedError, PhaseFailedError
 from ziggie_nb.project import NOTEBOOKS
 from ziggie_nb.records import TaskRow
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -137,7 +138,9 @@ def parse(text: str, label: str) -> dict[object, object]:
     return values
 
 
+@functools.lru_cache(maxsize=8)
 def _yaml(text: str, label: str) -> object:
+    """Understand YAML; remembered, for the kernels forked from a process that has read the same text."""
     # pure=True: the optional C parser knows YAML 1.1 only, in which "off" is a boolean.
     parser = YAML(typ="safe", pure=True)
     try:
