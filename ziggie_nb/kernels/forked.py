@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib.util
 import multiprocessing
 import os
@@ -95,6 +96,7 @@ def _serve(arguments: list[str], variables: dict[str, str], folder: str, log: st
     """Be a kernel: in the forked process, until it is shut down."""
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 - the fork server has it loaded already
 
+    gc.enable()  # the fork server did without
     os.setsid()  # a Ctrl-C on the terminal is for the run, which then tells its kernels
     signal.signal(signal.SIGINT, signal.default_int_handler)
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

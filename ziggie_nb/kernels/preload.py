@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+
+gc.disable()  # imports leave next to no garbage, and looking for it would take as long again
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # its threads would not be there any more after a fork
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = (
@@ -19,5 +22,6 @@ from ziggie_nb.aws import READS
 
 settings.load()
 service_models.preload(credentials.sandbox_session(), READS)
+gc.freeze()  # what all kernels share is nobody's garbage
 
 __all__ = ["ipykernel", "ziggie_nb"]

@@ -18,6 +18,7 @@ from ziggie_nb import events
 from ziggie_nb.errors import CredentialsEndedError, PhaseFailedError
 from ziggie_nb.project import NOTEBOOKS
 from ziggie_nb.records import TaskRow
+from ziggie_nb.runner import saving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -115,6 +116,7 @@ class Executor:
                     NOTEBOOKS / source,
                     self._folder / name,
                     parameters=parameters,
+                    engine_name=saving.ENGINE,
                     progress_bar=False,
                     kernel_manager_class=self._kernels.manager_class(
                         variables, sockets, event_file.with_suffix(".log")
