@@ -6,6 +6,7 @@ Hours pass in a moment: the metrics are planted, and the function is told what t
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -145,8 +146,7 @@ class DummiesProof(ShutdownProof):
         ids = {dummy: self._start(aws, dummy) for dummy in tried}
         launched = max(each["LaunchTime"] for each in _instances(aws, f"tag:{MARK}", TASK))
         moments = moments_of(self.knobs, launched, alone=alone)
-        for dummy, instance in ids.items():
-            plant(aws, instance, dummy, self.knobs, (launched, moments))
+        plant(aws, ids, self.knobs, launched, moments)
         graced = [_grace_row(self._look(aws, moments.booting), ids)] if self.knobs.grace_minutes else []
         looks = []
         for moment in (moments.first, moments.second, *moments.aged):
@@ -258,33 +258,51 @@ def moments_of(knobs: GpuAutoShutdown, launched: datetime, *, alone: bool = True
 
 
 def plant(
-    aws: Aws, instance: str, dummy: Dummy, knobs: GpuAutoShutdown, span: tuple[datetime, Moments]
+    aws: Aws, ids: Mapping[Dummy, str], knobs: GpuAutoShutdown, launched: datetime, moments: Moments
 ) -> None:
-    """Plant what a dummy reports, from its start to the second look: quiet, with work every ten minutes."""
-    launched, moments = span
-    end = moments.first - dummy.stale if dummy.stale else moments.second
-    first = datetime.fromtimestamp(launched.timestamp() // 300 * 300, UTC) + PERIOD
-    starts = (
-        [first + number * PERIOD for number in range(int((end - first) / PERIOD))] if dummy.reports else []
-    )
+    """Plant what the dummies report, from their start to the second look: quiet, with work every ten minutes.
+
+    Args:
+        aws: the sandbox.
+        ids: the instance of each.
+        knobs: the parameters, whose thresholds tell work from quiet.
+        launched: when the last one was started.
+        moments: when the function looks.
+    """
     thresholds = {
         "cpu": knobs.cpu_percent,
         "network": float(knobs.network_bytes),
         "gpu": knobs.gpu_percent,
         "queue": float(knobs.queue_length),
     }
-    dimensions: Any = [{"Name": "InstanceId", "Value": instance}]
-    for signal, metrics in METRICS.items():
-        values = [thresholds[signal] * (2 if _works(dummy, signal, start) else 0.1) for start in starts]
-        for namespace, name in metrics:
-            data: Any = [
-                {"MetricName": name, "Dimensions": dimensions, "Timestamp": start, "Value": value}
-                for start, value in zip(starts, values, strict=True)
-            ]
-            for begin in range(0, len(data), DATA_AT_ONCE):
-                aws.client("cloudwatch").put_metric_data(
-                    Namespace=namespace, MetricData=data[begin : begin + DATA_AT_ONCE]
-                )
+    reported: dict[str, list[Any]] = defaultdict(list)
+    for dummy, instance in ids.items():
+        starts = _reports(dummy, launched, moments)
+        for signal, metrics in METRICS.items():
+            values = [thresholds[signal] * (2 if _works(dummy, signal, start) else 0.1) for start in starts]
+            for namespace, name in metrics:
+                reported[namespace] += [
+                    {
+                        "MetricName": name,
+                        "Dimensions": [{"Name": "InstanceId", "Value": instance}],
+                        "Timestamp": start,
+                        "Value": value,
+                    }
+                    for start, value in zip(starts, values, strict=True)
+                ]
+    for namespace, data in reported.items():
+        for begin in range(0, len(data), DATA_AT_ONCE):
+            some = data[begin : begin + DATA_AT_ONCE]
+            aws.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=some)
+
+
+def _reports(dummy: Dummy, launched: datetime, moments: Moments) -> list[datetime]:
+    """Return when a dummy reports: every five minutes, as CloudWatch rounds them."""
+    if not dummy.reports:
+        return []
+    end = moments.first - dummy.stale if dummy.stale else moments.second
+    first = datetime.fromtimestamp(launched.timestamp() // 300 * 300, UTC) + PERIOD
+    return [first + number * PERIOD for number in range(int((end - first) / PERIOD))]
 
 
 def _works(dummy: Dummy, signal: str, start: datetime) -> bool:
