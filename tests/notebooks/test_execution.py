@@ -15,7 +15,8 @@ import pytest
 from tests.cli.commands import remaining
 from tests.notebooks import refresh
 from ziggie_nb import sandbox
-from ziggie_nb.phases import find
+from ziggie_nb.core import Status
+from ziggie_nb.phases import PHASES, Phase, find
 from ziggie_nb.project import NOTEBOOKS, ROOT
 from ziggie_nb.runbook import Runbook
 
@@ -80,6 +81,13 @@ def test_nbval_catches_a_tampered_output(run: Callable[..., Answer], tmp_path: P
     assert re.search(rf"\b1 failed, {_code_cells([tampered]) - 1} passed", answer.stdout)
 
 
+def _before(phase: Phase) -> tuple[Phase, ...]:
+    """Return all that a phase stands on, and that in turn, in the runbook's order."""
+    below = [find(name) for name in (*phase.needs, *phase.after)]
+    wanted = {each.id for one in below for each in (one, *_before(one))}
+    return tuple(each for each in PHASES if each.id in wanted)
+
+
 # 01, which builds nothing, is the one that starts a sandbox below.
 @pytest.mark.parametrize("path", refresh.paths(of_phases=True)[1:], ids=lambda path: str(path.stem))
 @pytest.mark.usefixtures("empty_sandbox")
@@ -88,8 +96,8 @@ def test_each_phase_is_applied_by_papermill_alone(
 ) -> None:
     """On a sandbox where only what comes before it is in place: phases hand each other names only."""
     opened, phase = Runbook.open("sandbox"), refresh.PHASE_OF[path.name]
-    for share in opened.plan([find(each) for each in (*phase.needs, *phase.after)]).phases:
-        opened.apply(share, [])
+    for share in opened.plan(_before(phase)).phases:
+        assert all(outcome.status is Status.DONE for outcome in opened.apply(share, []).outcomes)
     answer = run(
         "papermill", path, tmp_path / path.name, "-p", "environment", "sandbox", "-p", "mode", "apply"
     )
