@@ -1,8 +1,9 @@
 """Executes the committed notebooks in place: ``python -m tests.notebooks.refresh``.
 
 Outputs are the same on every machine and every day: phase notebooks run in plan mode on an empty
-sandbox, the others on a built one, and whatever a kernel or a front end adds (times, versions, order of
-keys) is taken out again. A test calls :func:`fresh` and compares, so that nobody commits a stale one.
+sandbox, the others on a built one, all in the kernels of a run, and whatever a kernel or a front end adds
+(times, versions, order of keys) is taken out again. A test calls :func:`fresh` and compares, so that nobody
+commits a stale one.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from unittest import mock
 
 import nbformat
 from nbclient import NotebookClient
-from traitlets.config import Config
 
 from ziggie_nb import __version__, sandbox, settings
+from ziggie_nb.kernels.managing import Kernels
 from ziggie_nb.phases import PHASES, Phase
-from ziggie_nb.project import NOTEBOOKS, ROOT
+from ziggie_nb.project import NOTEBOOKS
 from ziggie_nb.proofs.registry import proofs_of
 from ziggie_nb.records import PLAN_DOCUMENT
 from ziggie_nb.runbook import Runbook
@@ -43,8 +44,6 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-# A kernel that listens on a port warns about it, and can be reached by anybody on the machine.
-PRIVATE_SOCKETS = Config({"KernelManager": {"transport": "ipc"}} if os.name == "posix" else {})
 
 
 def paths(*, of_phases: bool) -> list[Path]:
@@ -86,8 +85,15 @@ def executed(path: Path, variables: Mapping[str, str]) -> str:
     notebook.cells = [cell for cell in notebook.cells if cell.id != FOOTER]
     for cell in notebook.cells:
         cell.metadata = {name: cell.metadata[name] for name in KEPT if name in cell.metadata}
-    client = NotebookClient(notebook, timeout=120, record_timing=False, config=PRIVATE_SOCKETS)
-    client.execute(cwd=str(ROOT), env=dict(variables))
+    with tempfile.TemporaryDirectory(prefix="ziggie-") as sockets:
+        client = NotebookClient(
+            notebook,
+            timeout=120,
+            record_timing=False,
+            kernel_manager_class=Kernels().manager_class(variables, sockets, Path(sockets) / "log"),
+            shutdown_kernel="immediate",
+        )
+        client.execute()
     last = {"cell_type": "markdown", "id": FOOTER, "metadata": {}, "source": footer(path.name)}
     notebook.cells.append(nbformat.from_dict(last))  # type: ignore[no-untyped-call]
     notebook.metadata = nbformat.from_dict(METADATA)  # type: ignore[no-untyped-call]
