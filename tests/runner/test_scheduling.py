@@ -56,6 +56,20 @@ def test_everything_is_done_once_and_after_what_it_needs(jobs: int) -> None:
         assert all(lines.index(("ended", each)) < lines.index(("began", name)) for each in needed)
 
 
+def test_what_only_waits_for_what_is_under_way_is_told_of_once_and_in_time() -> None:
+    """So that its kernel can start meanwhile; what needs nothing begins at once."""
+    needs = {phase.id: (*phase.needs, *phase.after) for phase in PHASES}
+    diary = Diary()
+    scheduling.carry_out(needs, diary.work, jobs=2, soon=lambda name: diary.note("soon", name))
+    told = [name for what, name in diary.lines if what == "soon"]
+    assert sorted(told) == sorted(name for name, needed in needs.items() if needed)
+    for name in told:
+        at = diary.lines.index(("soon", name))
+        assert at < diary.lines.index(("began", name))
+        before = [below for each in needs[name] for below in needs[each]]  # what it needs may have begun
+        assert all(("ended", each) in diary.lines[:at] for each in before)
+
+
 def test_one_at_a_time_the_longest_chain_goes_first() -> None:
     """What much stands on must not come last; between equals the order given decides."""
     needs = {"a": (), "b": (), "c": (), "on c": ("c",), "on that": ("on c",), "on b": ("b",)}

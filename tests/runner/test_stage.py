@@ -37,7 +37,8 @@ def test_credentials_that_end_while_aws_is_waited_for_leave_a_record(
         raise CredentialsEndedError("Sign in again: aws sso login.")
 
     monkeypatch.setattr(import_module("ziggie_nb.runner.run"), "settle", ended)
-    monkeypatch.setattr(Executor, "execute", lambda *_, **__: Executed())
+    monkeypatch.setattr(Executor, "prepare", lambda *_: None)
+    monkeypatch.setattr(Executor, "execute", lambda *_: Executed())
     monkeypatch.setattr(records, "tasks_status", lambda _rows: "ok")
     options = runner.Options("sandbox", "verify", phases.PHASES)
     record, folder = runner.run(options, Quiet(str(opened.endpoint)))

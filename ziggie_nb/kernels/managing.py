@@ -73,11 +73,15 @@ class Kernels:
     """Those of one run; knows which are at work, so that they can all be stopped.
 
     papermill wants a class of kernel managers, not a manager: :meth:`manager_class` makes one.
+
+    Attributes:
+        managers: of all that have started.
+        stopped: whether they are to do nothing more.
     """
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._started: list[AsyncKernelManager] = []
+        self.managers: list[AsyncKernelManager] = []
         self.stopped = False
 
     def stop(self) -> None:
@@ -86,7 +90,7 @@ class Kernels:
         A kernel between two cells takes no notice of Ctrl-C: it is not given the next cell.
         """
         again, self.stopped = self.stopped, True
-        for manager in self._started:
+        for manager in self.managers:
             if manager.provisioner is not None and manager.has_kernel:
                 asyncio.run(_signalled(manager.provisioner, kill=again))
 
@@ -114,7 +118,7 @@ class Kernels:
             sockets: a private folder for the kernel's sockets; a short path.
             log: file for what the kernel writes to its own standard output and error.
         """
-        started = self._started
+        managers = self.managers
 
         class RunKernelManager(AsyncKernelManager):
             client_factory = Type(RunKernelClient)
@@ -126,7 +130,7 @@ class Kernels:
 
             async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
                 options |= {"env": {**os.environ, **variables}, "cwd": str(ROOT)}
-                started.append(self)
+                managers.append(self)
                 if are_forked():
                     self.provisioner = forked.ForkedProvisioner(
                         kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self, log=log

@@ -5,7 +5,8 @@ what must be refused before the first write. The notebooks then do the work, eac
 own, side by side where phases do not need each other, and say in an event file how far they are.
 
 ``run`` is the run from its beginning to its files; ``scheduling`` says what may start when, ``executing``
-carries out one notebook, ``resuming`` passes over what is in place, ``settling`` waits for AWS at the end.
+carries out one notebook, ``saving`` keeps it on disk, ``resuming`` passes over what is in place, ``settling``
+waits for AWS at the end.
 """
 
 from __future__ import annotations

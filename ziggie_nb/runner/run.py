@@ -21,7 +21,7 @@ from ziggie_nb.phases import PHASES
 from ziggie_nb.records import PhaseRecord, RunFolder, RunRecord, TaskRow
 from ziggie_nb.runbook import Prepared, Runbook
 from ziggie_nb.runner import scheduling
-from ziggie_nb.runner.executing import Executed, Executor
+from ziggie_nb.runner.executing import Executed, Executor, Notebook
 from ziggie_nb.runner.resuming import in_place
 from ziggie_nb.runner.settling import settle
 from ziggie_nb.settings.loading import locate
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ziggie_nb.phases import Phase
 
 STAGE_GATE, REPORT = "7.5", "11"
-STAGE_NOTEBOOK, REPORT_NOTEBOOK = "10_gate_foundation.ipynb", "11_cost_and_utilisation.ipynb"
+STAGE_NOTEBOOKS = {STAGE_GATE: "10_gate_foundation.ipynb", REPORT: "11_cost_and_utilisation.ipynb"}
 STOPPED = ErrorFacts("NotTried", "The notebook ended before.", "The next run goes on here.")
 
 
@@ -107,9 +107,10 @@ class Run:
         """Return what comes after the phases, when all of them are run and there is something to judge."""
         if self.options.mode == "plan" or self.options.phases != PHASES:
             return {}
+        titles = {STAGE_GATE: "foundation gate", REPORT: "cost and utilisation"}
         return {
-            STAGE_GATE: PhaseRecord(STAGE_GATE, STAGE_GATE, "foundation gate", notebook=STAGE_NOTEBOOK),
-            REPORT: PhaseRecord(REPORT, REPORT, "cost and utilisation", notebook=REPORT_NOTEBOOK),
+            step: PhaseRecord(step, step, title, notebook=STAGE_NOTEBOOKS[step])
+            for step, title in titles.items()
         }
 
     def execute(self) -> RunRecord:
@@ -118,8 +119,8 @@ class Run:
         started = time.monotonic()
         broken_off = False
         try:
-            with self._kernel_variables() as variables:
-                self._carry_out(variables)
+            with self._kernel_variables() as self._variables, contextlib.closing(self._executor):
+                self._carry_out()
         except KeyboardInterrupt:
             broken_off = True
         with uninterrupted():
@@ -139,32 +140,38 @@ class Run:
         with credentials.CredentialBroker(session, credentials.resolve(session)) as broker:
             yield {**common, **broker.variables}
 
-    def _carry_out(self, variables: Mapping[str, str]) -> None:
-        """Do everything as soon as all that it needs has ended."""
+    def _carry_out(self) -> None:
+        """Do everything as soon as all that it needs has ended; its kernel starts before that."""
         phases = {phase.id: phase for phase in self.options.phases}
 
         def work(name: str) -> None:
             if name in phases:
-                self._work_on(phases[name], variables)
+                self._work_on(phases[name])
             elif name == STAGE_GATE:
-                self._evaluate_the_stage(variables)
+                self._evaluate_the_stage()
             else:
-                self._report(variables)
+                self._report()
+
+        def soon(name: str) -> None:
+            if name in self._stage:
+                self._executor.prepare(self._stage_notebook(name))
+            elif name not in self._passed_over:
+                self._executor.prepare(self._phase_notebook(phases[name]))
 
         needs = {phase.id: (*phase.needs, *phase.after) for phase in self.options.phases}
         needs |= {name: tuple(phases) for name in self._stage}
         jobs = self.options.jobs or 2 * (os.cpu_count() or 1)
-        scheduling.carry_out(needs, work, jobs=jobs, stop=self._kernels.stop)
+        scheduling.carry_out(needs, work, jobs=jobs, stop=self._kernels.stop, soon=soon)
 
-    def _work_on(self, phase: Phase, variables: Mapping[str, str]) -> None:
+    def _work_on(self, phase: Phase) -> None:
         record = next(each for each in self.record.phases if each.id == phase.id)
         if phase.id in self._passed_over:
             records.pass_over(record, self._passed_over[phase.id])
         elif not records.held_up(phase, self.record):
-            self._run_phase(phase, record, variables)
+            self._run_phase(phase, record)
         self._told(self.progress.ended, record)
 
-    def _evaluate_the_stage(self, variables: Mapping[str, str]) -> None:
+    def _evaluate_the_stage(self) -> None:
         """Evaluate gate 7.5, unless a phase has come to no good end: then it was not tried."""
         shown = self._stage[STAGE_GATE]
         if not any(each.status in records.HOLDS_UP for each in self.record.phases):
@@ -173,7 +180,7 @@ class Run:
             except CredentialsEndedError as error:
                 shown.status, shown.stopped = "interrupted", str(error)
             else:
-                done = self._execute(shown, "gate", STAGE_NOTEBOOK, STAGE_NOTEBOOK, {}, variables)
+                done = self._execute(shown, "gate", self._stage_notebook(STAGE_GATE))
                 shown.status = "ok"  # it stands on phases that came to a good end
                 self._judge_gate(shown, done)
             named = ("status", "criteria", "api_calls", "seconds", "notebook")
@@ -194,32 +201,45 @@ class Run:
             stopped=lambda: self._kernels.stopped,
         )
 
-    def _report(self, variables: Mapping[str, str]) -> None:
+    def _report(self) -> None:
         """Let the report's notebook read cost and utilisation; what it cannot read fails no run."""
         shown = self._stage[REPORT]
         if any(each.stopped for each in self.record.phases):
             self._told(self.progress.ended, shown)  # without credentials there is nothing to read
             return
-        done = self._execute(shown, "tasks", REPORT_NOTEBOOK, REPORT_NOTEBOOK, {}, variables)
+        done = self._execute(shown, "tasks", self._stage_notebook(REPORT))
         self.record.report = done.report
         shown.status = "failed" if done.failure else "ok"
         shown.seconds, shown.api_calls = round(done.seconds, 1), done.api_calls
         if done.failure:
-            self.record.notices.append(f"{REPORT_NOTEBOOK} has failed: {done.failure}.")
+            self.record.notices.append(f"{shown.notebook} has failed: {done.failure}.")
         self._told(self.progress.ended, shown)
 
-    def _run_phase(self, phase: Phase, record: PhaseRecord, variables: Mapping[str, str]) -> None:
+    def _run_phase(self, phase: Phase, record: PhaseRecord) -> None:
         record.notebook = f"{phase.notebook}.ipynb"
         record.status = "interrupted"
-        variables = {**variables, **self._approved(phase)}
-        parameters = self._phase_parameters(phase)
-        done = self._execute(record, "tasks", record.notebook, record.notebook, parameters, variables)
+        if self.options.mode != "plan":
+            self._executor.prepare(self._gate_notebook(phase))
+        done = self._execute(record, "tasks", self._phase_notebook(phase))
         self._take_over(record, done)
         if done.interrupted:
             return
         self._judge_phase(record, done)
         if self.options.mode != "plan" and record.status not in records.HOLDS_UP:
-            self._run_gate(phase, record, variables)
+            self._run_gate(phase, record)
+
+    def _phase_notebook(self, phase: Phase) -> Notebook:
+        plan_id = self.runbook.plan_of(self.plan, phase).id if self.options.mode == "apply" else None
+        return Notebook(
+            f"{phase.notebook}.ipynb",
+            {
+                "environment": self._environment,
+                "mode": self.options.mode,
+                "plan_id": plan_id,
+                "adopt": list(self.options.adopt),
+            },
+            {**self._variables, **self._approved(phase)},
+        )
 
     def _approved(self, phase: Phase) -> dict[str, str]:
         """Hand the phase's share of the plan on, so that what changes meanwhile fails by itself."""
@@ -230,13 +250,12 @@ class Run:
         file.write_text(json.dumps(core.approval(share.changes), indent=2), encoding="utf-8")
         return {APPROVED_VARIABLE: str(file)}
 
-    def _phase_parameters(self, phase: Phase) -> dict[str, Any]:
-        plan_id = self.runbook.plan_of(self.plan, phase).id if self.options.mode == "apply" else None
-        return {
-            "mode": self.options.mode,
-            "plan_id": plan_id,
-            "adopt": list(self.options.adopt),
-        }
+    def _gate_notebook(self, phase: Phase) -> Notebook:
+        parameters = {"environment": self._environment, "phase": phase.id}
+        return Notebook("gate.ipynb", parameters, self._variables, name=f"{phase.id}_gate.ipynb")
+
+    def _stage_notebook(self, step: str) -> Notebook:
+        return Notebook(STAGE_NOTEBOOKS[step], {"environment": self._environment}, self._variables)
 
     @property
     def _environment(self) -> str:
@@ -264,9 +283,8 @@ class Run:
             status = "failed"
         record.status = status
 
-    def _run_gate(self, phase: Phase, record: PhaseRecord, variables: Mapping[str, str]) -> None:
-        name = f"{phase.id}_gate.ipynb"
-        done = self._execute(record, "gate", "gate.ipynb", name, {"phase": phase.id}, variables)
+    def _run_gate(self, phase: Phase, record: PhaseRecord) -> None:
+        done = self._execute(record, "gate", self._gate_notebook(phase))
         self._judge_gate(record, done)
 
     def _judge_gate(self, record: PhaseRecord, done: Executed) -> None:
@@ -288,15 +306,7 @@ class Run:
             gate = records.criteria_status(record.criteria)
         record.status = records.overall([reached, gate])
 
-    def _execute(  # noqa: PLR0913, PLR0917 - what one notebook needs
-        self,
-        record: PhaseRecord,
-        step: str,
-        source: str,
-        name: str,
-        parameters: dict[str, Any],
-        variables: Mapping[str, str],
-    ) -> Executed:
+    def _execute(self, record: PhaseRecord, step: str, notebook: Notebook) -> Executed:
         """Run one notebook and tell of its progress."""
 
         def tell(event: dict[str, Any]) -> None:
@@ -306,13 +316,7 @@ class Run:
                 self._told(self.progress.said, record, event["text"])
 
         self._told(self.progress.began, record, step)
-        return self._executor.execute(
-            source,
-            name,
-            parameters={"environment": self._environment, **parameters},
-            variables=variables,
-            tell=tell,
-        )
+        return self._executor.execute(notebook, tell)
 
     def _told(self, tell: Callable[..., None], *facts: Any) -> None:
         """Tell of progress; notebooks run side by side, but what is told is told one by one."""

@@ -20,6 +20,7 @@ def carry_out(
     *,
     jobs: int,
     stop: Callable[[], None] = lambda: None,
+    soon: Callable[[str], None] = lambda _name: None,
 ) -> None:
     """Do the work of every name once, after that of all it needs; return when all have ended.
 
@@ -32,12 +33,14 @@ def carry_out(
         work: does one; called in a thread.
         jobs: how many at once at most.
         stop: called at each Ctrl-C; has to bring to an end what is under way.
+        soon: called once with each name that only waits for what is under way.
 
     Raises:
         KeyboardInterrupt: somebody pressed Ctrl-C; nothing is under way any more.
         Exception: the first that work has raised.
     """
     waiting, under_way, height = dict(needs), dict[Future[None], str](), _heights(needs)
+    announced = set[str]()
     failures: list[BaseException] = []
     with counted() as presses, ThreadPoolExecutor(jobs, thread_name_prefix="notebook") as pool:
         told = 0
@@ -45,6 +48,10 @@ def carry_out(
             for name in _ready(waiting, under_way.values(), height)[: jobs - len(under_way)]:
                 del waiting[name]
                 under_way[pool.submit(work, name)] = name
+            for name in [each for each in waiting if waiting.keys().isdisjoint(waiting[each])]:
+                if name not in announced:
+                    announced.add(name)
+                    soon(name)
             ended, _ = wait(under_way, timeout=LISTENING_SECONDS, return_when=FIRST_COMPLETED)
             failures += [error for future in ended if (error := future.exception()) is not None]
             under_way = {future: name for future, name in under_way.items() if future not in ended}
