@@ -17,9 +17,20 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
 
+KINDS = ("service-2", "paginators-1")
+
+
 @functools.cache
 def _loader(data_path: str | None) -> Loader:
-    return loaders.create_loader(data_path)
+    """Return the one loader; it remembers what there is before threads ask.
+
+    To find that, botocore looks into 400 folders, and every thread that asks before the first has its answer
+    does so too, all in each other's way: more work than the calls to AWS themselves.
+    """
+    loader = loaders.create_loader(data_path)
+    for kind in KINDS:
+        loader.list_available_services(kind)
+    return loader
 
 
 def share(session: Session) -> Session:
@@ -29,6 +40,7 @@ def share(session: Session) -> Session:
 
 
 def preload(session: Session, services: Iterable[str]) -> None:
-    """Read what clients of these services need, by making one of each; nothing is sent."""
+    """Read what clients of these services need, and their lists, by making one of each; nothing is sent."""
     for service in services:
-        session.create_client(service, region_name="us-east-1")
+        client = session.create_client(service, region_name="us-east-1")
+        client.can_paginate(next(iter(client.meta.method_to_api_mapping)))

@@ -17,10 +17,11 @@ import ipykernel.ipkernel
 import ipykernel.kernelapp
 
 import ziggie_nb.notebook
-from ziggie_nb import credentials, service_models, settings
+from ziggie_nb import credentials, reports, service_models, settings
 from ziggie_nb.aws import READS
 
 settings.load()
+reports.TEMPLATES.get_template("table.html")
 service_models.preload(credentials.sandbox_session(), READS)
 gc.freeze()  # what all kernels share is nobody's garbage
 
