@@ -62,5 +62,5 @@ class Sentence(str):
         return str(self)
 
     def _repr_markdown_(self) -> str:
-        """Show it as JupyterLab does."""
-        return str(self)
+        """Show it as JupyterLab does, which takes what stands between two dollar signs for a formula."""
+        return self.replace("$", r"\\$")

@@ -162,6 +162,7 @@ class Stepper(Shown):
         self.worker = worker
         self._drawing = threading.Lock()
         self._lines: dict[Key, StepLine] = {}
+        self._every: ipywidgets.Button | None = None
         self._head, self._names = html("z-head"), html()
         self._rows = ipywidgets.VBox()
         self._progress = ProgressShown(worker)
@@ -175,8 +176,8 @@ class Stepper(Shown):
         every = self.stepping.verb_for_all
         buttons = [button("Look again", "Read everything afresh", self._look)]
         if every is not None:
-            title = f"{every}: {self.stepping.title}, without what is skipped"
-            buttons.insert(0, button(every, title, lambda: self._press(None), primary=True))
+            self._every = button(every, "", lambda: self._press(None))
+            buttons.insert(0, self._every)
         self._names.value = markup.PARTS.get_template("names.html").render()
         bar = with_classes(ipywidgets.HBox([*buttons, *self._account]), "z-bar")
         parts = [
@@ -220,6 +221,7 @@ class Stepper(Shown):
             (self.box.add_class if busy else self.box.remove_class)("z-working")
             self._head.value = str(escape(markup.heading(self.stepping.title, steps)))
             self._draw(steps, said)
+            self._invite(steps)
             self._progress.refresh()
             if self._was_busy and not busy:
                 self.keep()
@@ -231,6 +233,15 @@ class Stepper(Shown):
             self._rows.children = [line.box for line in self._lines.values()]
         for step in steps:
             self._lines[step.key].show(step, self.stepping, said if said.about == step.key else None)
+
+    def _invite(self, steps: tuple[Step, ...]) -> None:
+        """Let the button for all of them stand out while there is something to do."""
+        if self._every is None:
+            return
+        some = any(step.verb is not None and step.state is not State.SKIPPED for step in steps)
+        self._every.button_style = "primary" if some else ""
+        title = f"{self._every.description}: {self.stepping.title}, without what is skipped"
+        self._every.tooltip = title if some else f"Nothing is left to do: {self.stepping.title}"
 
     def kept(self) -> str:
         """Return the steps and their differences as plain tables."""
