@@ -7,6 +7,7 @@ rem Without this, a uv or python that lies in the current folder would be run.
 set "NoDefaultCurrentDirectoryInExePath=1"
 set "VIRTUAL_ENV="
 set "PYTHONHOME="
+set "PYTHONDONTWRITEBYTECODE="
 set "ROOT=%~dp0"
 set "VENV=%ROOT%.venv"
 set "SYNCED=%VENV%\.synced"

@@ -173,6 +173,7 @@ def own_bench(until: int) -> Iterator[Bench]:
         folder = Path(name)
         for variable in [variable for variable in os.environ if variable.startswith("AWS_")]:
             del os.environ[variable]
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as the launcher does; all packages are compiled
         (folder / "aws-config").write_text(f"[default]\nregion = {REGION}\n", encoding="utf-8")
         os.environ |= {
             sandbox.DIRECTORY_VARIABLE: str(folder / "sandbox"),

@@ -86,17 +86,17 @@ def test_tables_stand_right_under_the_row_of_the_card_that_was_pressed(desk: Des
     desk.press(desk.card("02"), "Evaluate gate")
     tables = desk.page.locator(".z-details").locator("visible=true")
     expect(tables).to_be_in_viewport()
-    pressed, beside, below, later = (
-        top(each) for each in (desk.card("02"), desk.card("03"), tables, desk.card("04"))
-    )
+    pressed, beside, below, later = tops(desk.card("02"), desk.card("03"), tables, desk.card("04"))
     assert pressed == beside < below < later
 
 
-def top(place: Locator) -> float:
-    """Return how far down something begins."""
-    box = place.bounding_box()
-    assert box is not None
-    return box["y"]
+def tops(*places: Locator) -> list[float]:
+    """Return how far down each begins, all at one moment: the page may be scrolling."""
+    handles = [place.element_handle() for place in places]
+    found: list[float] = places[0].page.evaluate(
+        "elements => elements.map(element => element.getBoundingClientRect().top)", handles
+    )
+    return found
 
 
 def test_while_it_works_nothing_can_be_pressed_and_apply_all_rests_when_all_is_in_place(desk: Desk) -> None:

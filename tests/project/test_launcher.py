@@ -31,7 +31,7 @@ cat >/dev/null
 [ "$1" != --version ] || exit "${UV_WORKS:-0}"
 {
     echo "$0 $*"
-    echo "in $PWD environment $UV_PROJECT_ENVIRONMENT ${VIRTUAL_ENV:-}${UV_NO_DEV:-}${UV_PROJECT:-}"
+    echo "in $PWD environment $UV_PROJECT_ENVIRONMENT ${VIRTUAL_ENV:-}${UV_NO_DEV:-}${UV_PROJECT:-}${PYTHONDONTWRITEBYTECODE:-}"
 } >>"$RECORD"
 echo "Installed 200 packages"
 [ -z "${UV_FAILS:-}" ] || { echo "$UV_FAILS" >&2; exit 2; }
@@ -393,6 +393,7 @@ def test_callers_variables_do_not_change_the_environment(machine: Machine) -> No
         UV_PROJECT=elsewhere,
         UV_NO_DEV="1",
         CDPATH="/",
+        PYTHONDONTWRITEBYTECODE="1",
     )
     assert done.returncode == 0
     assert machine.calls("in ") == [f"in {machine.checkout} environment {machine.checkout}/.venv "]
