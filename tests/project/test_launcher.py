@@ -29,9 +29,10 @@ exit "${ZIGGIE_EXIT:-0}"
 UV = r"""#!/bin/sh
 cat >/dev/null
 [ "$1" != --version ] || exit "${UV_WORKS:-0}"
+reached=${VIRTUAL_ENV:-}${UV_NO_DEV:-}${UV_PROJECT:-}${PYTHONDONTWRITEBYTECODE:-}
 {
     echo "$0 $*"
-    echo "in $PWD environment $UV_PROJECT_ENVIRONMENT ${VIRTUAL_ENV:-}${UV_NO_DEV:-}${UV_PROJECT:-}${PYTHONDONTWRITEBYTECODE:-}"
+    echo "in $PWD environment $UV_PROJECT_ENVIRONMENT $reached"
 } >>"$RECORD"
 echo "Installed 200 packages"
 [ -z "${UV_FAILS:-}" ] || { echo "$UV_FAILS" >&2; exit 2; }

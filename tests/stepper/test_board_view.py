@@ -222,6 +222,22 @@ def test_everything_is_built_by_one_button(own_runs: Path) -> None:
     assert tuple(each.phase.id for each in shown.overview.cards) == ALL
 
 
+@pytest.mark.usefixtures("empty_sandbox", "lab")
+def test_while_all_are_applied_each_card_says_how_far_its_phase_is() -> None:
+    """On AWS that takes minutes, and the cards themselves are read afresh only at the end."""
+    shown, seen = board(), list[tuple[str, str]]()
+
+    def look_on() -> None:
+        shown.refresh()
+        seen.append((card(shown, "02"), card(shown, "03")))
+
+    shown.worker.listener = look_on
+    press(shown, "Apply all")
+    assert any("Applied; its gate comes last" in iam and "Being applied" in s3 for iam, s3 in seen)
+    assert "Applied" not in seen[0][0]
+    assert "its gate comes last" not in card(shown, "02") + card(shown, "03")
+
+
 @pytest.mark.usefixtures("lab")
 def test_outside_the_sandbox_the_board_asks_for_a_plan_and_the_account_id(
     empty_sandbox: sandbox.Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, focused: list[Any]

@@ -247,11 +247,14 @@ class Board(Shown):
             self._every[1].allow(NOTHING_TO_APPLY)
 
     def _tell(self) -> None:
-        """Say in the card that was pressed what is just being done with it."""
+        """Say in each card what is just being done with it: the line for all of them may be out of sight."""
         progress = self.worker.progress
+        words = dict(self.overview.doing) if progress else {}
         about = self._asked.about if self._asked and progress else None
+        if progress and about:
+            words[about] = progress.text
         for each in self._all_cards:
-            each.tell(progress.text if progress and about and each is self._card(about) else "")
+            each.tell(next((text for name, text in words.items() if each is self._card(name)), ""))
 
     def _focus(self, said: Said) -> None:
         """Put the keyboard on what came of it, or back where it was: it was lost while the board worked."""

@@ -79,6 +79,7 @@ class Overview:
         month: what a month costs; None before the first look.
         gpu: what runs now and what it burns; None before the first look.
         gpu_read_at: when that was read (UTC).
+        doing: while phases are applied, by phase: how far it is, in words.
     """
 
     runbook: Runbook
@@ -89,6 +90,7 @@ class Overview:
     month: Table | None = None
     gpu: Table | None = None
     gpu_read_at: datetime | None = None
+    doing: dict[str, str] = field(default_factory=dict)
     _shares: dict[str, PhasePlan] = field(default_factory=dict)
     _looked: dict[str, Any] = field(default_factory=dict)
     _trials: dict[str, Any] = field(default_factory=dict)
@@ -321,8 +323,13 @@ class Overview:
             looked_at = None if self.runbook.environment.is_sandbox else self._shown.get(tuple(ids))
             self.runbook.refuse_apply(prepared.plan, looked_at, (), look="Plan on this board")
             folder = RunFolder(self.runbook.environment.name)
-            record = DirectRun(self.runbook, prepared, folder, _Told(prepared, tell)).execute()
-            self._judge(record, ids, tell)
+            try:
+                record = DirectRun(
+                    self.runbook, prepared, folder, _Told(prepared, tell, self.doing)
+                ).execute()
+                self._judge(record, ids, tell)
+            finally:
+                self.doing.clear()
             run_files.write(record, folder, self.runbook)
         self._shown.pop(tuple(ids), None)
         self.look(tell)
@@ -418,6 +425,7 @@ class _Told:
 
     prepared: Prepared
     tell: Tell
+    doing: dict[str, str]
     _done: int = 0
     _doing: str = ""
 
@@ -432,6 +440,7 @@ class _Told:
     def began(self, phase: PhaseRecord, _step: str) -> None:
         """Say which phase it is."""
         self._doing = f"Applying {phase.id} {phase.title}"
+        self.doing[phase.id] = "Being applied"
         self.tell(self._doing, self._done, self._total)
 
     def task_ended(self, _phase: PhaseRecord, row: Mapping[str, Any]) -> None:
@@ -443,8 +452,10 @@ class _Told:
         """Say what a proof says of its price and progress."""
         self.tell(f"{phase.id}: {sentence}", self._done, self._total)
 
-    def ended(self, _phase: PhaseRecord) -> None:
-        """The next begins at once."""
+    def ended(self, phase: PhaseRecord) -> None:
+        """Say so in its card; the next begins at once."""
+        applied = phase.status in {"ok", "waiting"}
+        self.doing[phase.id] = "Applied; its gate comes last" if applied else "Not applied to its end"
 
     def close(self) -> None:
         """Nothing is left to say."""
