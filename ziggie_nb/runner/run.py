@@ -143,6 +143,7 @@ class Run:
     def _carry_out(self) -> None:
         """Do everything as soon as all that it needs has ended; its kernel starts before that."""
         phases = {phase.id: phase for phase in self.options.phases}
+        self._notebooks = {name: self._phase_notebook(phase) for name, phase in phases.items()}
 
         def work(name: str) -> None:
             if name in phases:
@@ -156,7 +157,7 @@ class Run:
             if name in self._stage:
                 self._executor.prepare(self._stage_notebook(name))
             elif name not in self._passed_over:
-                self._executor.prepare(self._phase_notebook(phases[name]))
+                self._executor.prepare(self._notebooks[name])
 
         needs = {phase.id: (*phase.needs, *phase.after) for phase in self.options.phases}
         needs |= {name: tuple(phases) for name in self._stage}
@@ -220,7 +221,7 @@ class Run:
         record.status = "interrupted"
         if self.options.mode != "plan":
             self._executor.prepare(self._gate_notebook(phase))
-        done = self._execute(record, "tasks", self._phase_notebook(phase))
+        done = self._execute(record, "tasks", self._notebooks[phase.id])
         self._take_over(record, done)
         if done.interrupted:
             return

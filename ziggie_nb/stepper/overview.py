@@ -256,9 +256,7 @@ class Overview:
             CredentialsEndedError: they ran out.
         """
         tell(f"Planning {_named(ids)}", 0, 0)
-        prepared = self.runbook.prepare(_phases(ids))
-        self._take(prepared)
-        self._shown[tuple(ids)] = prepared.plan.id
+        prepared = self._prepare_to_show(ids)
         rows = [row for phase in records.begin(self.runbook, prepared, "plan").phases for row in phase.tasks]
         self.details = Details(
             f"Plan of {_named(ids)}", (plan_table(rows), changes_table(rows)), about=_about(ids)
@@ -272,9 +270,7 @@ class Overview:
             CredentialsEndedError: they ran out.
         """
         tell(f"Verifying {_named(ids)}", 0, 0)
-        prepared = self.runbook.prepare(_phases(ids))
-        self._take(prepared)
-        self._shown[tuple(ids)] = prepared.plan.id  # what would change is shown here too
+        prepared = self._prepare_to_show(ids)
         changes = [change for change in prepared.plan.changes if change.writes or change.error]
         rows = [records.change_row(change) for change in changes]
         total = number_of(len(prepared.plan.changes), "resource")
@@ -286,6 +282,13 @@ class Overview:
             named = _begun(_named(ids))
             return f"{named}: {len(rows)} of {total} not as the parameters ask. They are named below."
         return f"{_begun(_named(ids))}: all {total} are as the parameters ask."
+
+    def _prepare_to_show(self, ids: Sequence[str]) -> Prepared:
+        """Read some phases afresh; what would change is shown then, and may be applied as it was seen."""
+        prepared = self.runbook.prepare(_phases(ids))
+        self._take(prepared)
+        self._shown[tuple(ids)] = prepared.plan.id
+        return prepared
 
     def evaluate(self, gate: str, tell: Tell) -> str:
         """Evaluate the gate of a phase, or gate 7.5, afresh.
